@@ -1,0 +1,89 @@
+"""The schema of a table: names and types of its columns, and the order in which they are stored.
+
+Columns have two orders. The *table order* is the user's: index levels first, then the columns. The *stored order*
+brings columns of one type together (stable, types by first appearance), so that neighbours share blocks.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from coldframe.format.dtypes import DType
+
+Name = str | int | float | bool | None
+
+
+class Schema(msgspec.Struct, frozen=True, array_like=True, dict=True):
+    """Names and types of the columns of a table.
+
+    Attributes
+    ----------
+    names : list
+        In table order; index levels come first. Names may repeat.
+    types : list of DType
+        The distinct types, by first appearance.
+    kinds : bytes
+        For each column, in table order, its position in `types`: little-endian uint16.
+    index_columns : int
+        How many of the leading columns are levels of the index.
+    categories : dict of int to bytes
+        For each categorical column (by table order): its categories as an Arrow IPC stream of one column.
+    frame : bytes
+        What the user's object was, as written by the frames layer (msgpack). Opaque here.
+    """
+
+    names: list[Name]
+    types: list[DType]
+    kinds: bytes
+    index_columns: int = 0
+    categories: dict[int, bytes] = {}
+    frame: bytes = b""
+
+    @classmethod
+    def of(
+        cls,
+        names: list[Name],
+        dtypes: list[DType],
+        index_columns: int = 0,
+        categories: dict[int, bytes] | None = None,
+        frame: bytes = b"",
+    ) -> Schema:
+        """A schema from one type per column, in table order."""
+        position: dict[DType, int] = {}
+        kinds = np.fromiter((position.setdefault(d, len(position)) for d in dtypes), dtype="<u2", count=len(dtypes))
+        return cls(names, list(position), kinds.tobytes(), index_columns, categories or {}, frame)
+
+    @cached_property
+    def kind_of(self) -> np.ndarray:
+        """For each column, in table order, the position of its type in `types`."""
+        return np.frombuffer(self.kinds, dtype="<u2")
+
+    @cached_property
+    def width(self) -> int:
+        """The number of columns, index levels included."""
+        return len(self.names)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Stored order: the table position of each stored column."""
+        return np.argsort(self.kind_of, kind="stable")
+
+    @cached_property
+    def place(self) -> np.ndarray:
+        """The stored position of each column in table order: the inverse of `order`."""
+        inverse = np.empty(self.width, dtype=np.intp)
+        inverse[self.order] = np.arange(self.width)
+        return inverse
+
+    @cached_property
+    def bounds(self) -> np.ndarray:
+        """Where each type's columns begin in stored order: `len(types) + 1` positions."""
+        counts = np.bincount(self.kind_of, minlength=len(self.types))
+        return np.concatenate(([0], np.cumsum(counts))).astype(np.intp)
+
+    def dtype(self, column: int) -> DType:
+        """The type of a column, by its position in table order."""
+        return self.types[self.kind_of[column]]

@@ -1,0 +1,95 @@
+"""The in-memory model between users' objects and stored bytes: a table of bands.
+
+A *band* is all columns of one type: a 2-D array for fixed-width types, one `StringColumn` each for strings. Bands
+stand in the order of `schema.types`; the columns within a band in table order. A table is therefore already in
+stored order, and a frame of 20,000 columns of one type is one array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from coldframe.format.schema import Schema
+
+NONE = -1
+"""In the codes of a string column: the value is None (a null)."""
+NAN = -2
+"""In the codes of a string column: the value is a float NaN standing among strings."""
+
+
+@dataclass(slots=True)
+class StringColumn:
+    """One column of strings (or, with a LargeBinaryArray, of bytes).
+
+    Attributes
+    ----------
+    values : pa.LargeStringArray
+        Coded: the distinct values. Plain: the value of each row (an empty string where missing). Never has nulls.
+    codes : int32 array or None
+        Coded: for each row the position in `values`, `NONE` or `NAN`. None: plain.
+    missing : int8 array or None
+        Plain only: for each row 0, `NONE` or `NAN`; None where no row is missing.
+    """
+
+    values: pa.LargeStringArray
+    codes: np.ndarray | None = None
+    missing: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values) if self.codes is None else len(self.codes)
+
+    def rows(self, start: int, stop: int) -> StringColumn:
+        """The rows from `start` to `stop`, sharing memory."""
+        if self.codes is not None:
+            return StringColumn(self.values, self.codes[start:stop])
+        missing = None if self.missing is None else self.missing[start:stop]
+        return StringColumn(self.values.slice(start, stop - start), None, missing)
+
+
+@dataclass(slots=True)
+class Band:
+    """All columns of one type.
+
+    Attributes
+    ----------
+    values : 2-D array of shape (columns, rows), or list of StringColumn
+        Numbers in the type's storage dtype (any strides; may be a view of the user's memory).
+    valid : 2-D bool array of shape (columns, rows) or None
+        Where a value is present, for types that cannot say so themselves; None: everywhere.
+    """
+
+    values: np.ndarray | list[StringColumn]
+    valid: np.ndarray | None = None
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows of columns, in stored order.
+
+    Attributes
+    ----------
+    schema : Schema
+    rows : int
+    bands : list of Band
+        One for each of `schema.types`.
+    """
+
+    schema: Schema
+    rows: int
+    bands: list[Band]
+
+    def slice(self, start: int, stop: int) -> Table:
+        """The rows from `start` to `stop`, sharing memory."""
+        bands = [
+            Band(
+                [column.rows(start, stop) for column in band.values]
+                if isinstance(band.values, list)
+                else band.values[:, start:stop],
+                None if band.valid is None else band.valid[:, start:stop],
+            )
+            for band in self.bands
+        ]
+        return Table(self.schema, stop - start, bands)

@@ -1,0 +1,86 @@
+"""The one place that decides how many threads work, and on what.
+
+Encoding and decoding let the GIL go, so a process keeps one pool of as many threads as it may use cores. Small
+jobs run in the calling thread: handing a job over costs more than decoding a small block.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_lock = threading.Lock()
+_pool: ThreadPoolExecutor | None = None
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def pool() -> ThreadPoolExecutor:
+    """The process's pool of workers for encoding and decoding."""
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(cores(), thread_name_prefix="coldframe")
+        return _pool
+
+
+def map_jobs(work: Callable[[T], R], jobs: list[T], *, inline: bool = False) -> list[R]:
+    """Apply `work` to each job, on all cores unless `inline`; results in the order of the jobs.
+
+    The first error is raised, after every job that had started has ended, so that no job outlives the buffers it
+    works on.
+    """
+    if inline or len(jobs) < 2 or cores() < 2:
+        return [work(job) for job in jobs]
+    futures = [pool().submit(work, job) for job in jobs]
+    return _collect(futures)
+
+
+def stream_jobs(work: Callable[[T], R], jobs: Iterable[T], *, ahead: int | None = None) -> Iterator[R]:
+    """Apply `work` to each job on all cores and yield the results in order, at most `ahead` of them unconsumed."""
+    limit = ahead if ahead is not None else cores() + 1
+    pending: list[Future[R]] = []
+    try:
+        for job in jobs:
+            pending.append(pool().submit(work, job))
+            if len(pending) >= limit:
+                yield pending.pop(0).result()
+        while pending:
+            yield pending.pop(0).result()
+    finally:
+        for future in pending:
+            future.cancel()
+        for future in pending:
+            if not future.cancelled():
+                future.exception()
+
+
+def _collect(futures: list[Future[R]]) -> list[R]:
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
+        for future in futures:
+            if not future.cancelled():
+                future.exception()
+
+
+def _forget_pool_after_fork() -> None:
+    # A forked child has none of its parent's threads, and the lock may have been held by one of them.
+    global _pool, _lock
+    _pool = None
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool_after_fork)
