@@ -1,0 +1,160 @@
+"""Names of symbols, snapshots and libraries: which are allowed, and how a symbol is spelled in a key.
+
+A name is checked where something is created under it, nowhere else: asking for a name that cannot exist is asking
+for something that is not there.
+
+In a key, the characters of a symbol that a store could misread are percent-encoded: ``/`` (keys have parts), ``%`` and
+``~`` (they mean something here), a leading ``.``, control characters and everything beyond ASCII. A name whose spelling
+would pass `LONGEST` bytes is cut and followed by ``~`` and its hash; the head then holds the name itself.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+import xxhash
+
+from coldframe.config import get_config_int
+from coldframe.exceptions import ErrorCode, UserInputException
+
+LONGEST_NAME = 254
+"""Characters that a name may have."""
+LONGEST = 300
+"""Bytes that a symbol's spelling in a key may have."""
+_KEPT = 200
+"""Bytes that stay of a spelling that is longer."""
+
+_plain = re.compile(r"(?!\.)[ -$&-.0-}]+").fullmatch
+_unsafe = re.compile(rb"[^ -$&-.0-}]")
+_forbidden = re.compile(r"[^ -~]|[*<>]").search
+
+
+def check_symbol(name: object) -> str:
+    """The name, if a symbol may be created under it.
+
+    Raises
+    ------
+    TypeError
+        It is not a string.
+    UserInputException
+        It is empty, longer than 254 characters or has a character that is not allowed.
+
+    Examples
+    --------
+    >>> check_symbol("prices/2024")
+    'prices/2024'
+    """
+    return _check(name, "symbol")
+
+
+def check_snapshot(name: object) -> str:
+    """The name, if a snapshot may be created under it; raises as `check_symbol` does."""
+    return _check(name, "snapshot")
+
+
+def check_library(name: object) -> str:
+    """The name, if a library may be created under it; raises as `check_symbol` does.
+
+    Besides, the parts between dots must not be empty and must not start with a slash.
+
+    Examples
+    --------
+    >>> check_library("research.prices")
+    'research.prices'
+    """
+    text = _check(name, "library", strict=True)
+    for part in text.split("."):
+        if not part:
+            raise UserInputException(
+                f"the library name {text!r} has an empty part: names of libraries are parts with dots between them, "
+                "as in 'research.prices'. Remove the leading, trailing or doubled dot.",
+                code=ErrorCode.E_INVALID_CHAR_IN_NAME,
+            )
+        if part.startswith("/"):
+            raise UserInputException(
+                f"the library name {text!r} has a part that starts with '/': write it without that slash.",
+                code=ErrorCode.E_INVALID_CHAR_IN_NAME,
+            )
+    if text.endswith("/") or "//" in text:
+        raise UserInputException(
+            f"the library name {text!r} has an empty part between slashes: write each '/' once, and none at the end.",
+            code=ErrorCode.E_INVALID_CHAR_IN_NAME,
+        )
+    return text
+
+
+def is_library(name: str) -> bool:
+    """Whether a library could have that name.
+
+    Examples
+    --------
+    >>> is_library("a..b")
+    False
+    """
+    try:
+        check_library(name)
+    except UserInputException:
+        return False
+    return True
+
+
+def _check(name: object, what: str, *, strict: bool | None = None) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a {what} must be a str, got {type(name).__name__}: {name!r}")
+    if not name:
+        raise UserInputException(f"the name of a {what} must not be empty.", code=ErrorCode.E_EMPTY_NAME)
+    if len(name) > LONGEST_NAME:
+        raise UserInputException(
+            f"the {what} name {name[:40]!r}... has {len(name)} characters: at most {LONGEST_NAME} are allowed.",
+            code=ErrorCode.E_NAME_TOO_LONG,
+        )
+    bad = _forbidden(name)
+    if bad is not None and (strict or not get_config_int("VersionStore.NoStrictSymbolCheck")):
+        raise UserInputException(
+            f"the {what} name {name!r} has the character {bad.group()!r} at position {bad.start()}: allowed are the "
+            "printable ASCII characters except '*', '<' and '>'.",
+            code=ErrorCode.E_INVALID_CHAR_IN_NAME,
+        )
+    return name
+
+
+def encode_symbol(name: str) -> str:
+    """How a symbol is spelled in a key: at most 300 bytes of ASCII, different for different names.
+
+    Examples
+    --------
+    >>> encode_symbol("EUR/USD 5%")
+    'EUR%2FUSD 5%25'
+    """
+    try:
+        if _plain(name) is not None and len(name) <= LONGEST:
+            return name
+    except TypeError:
+        raise TypeError(f"a symbol must be a str, got {type(name).__name__}: {name!r}") from None
+    raw = name.encode("utf-8", "surrogatepass")
+    spelled = _unsafe.sub(_percent, raw)
+    if spelled.startswith(b"."):
+        spelled = b"%2E" + spelled[1:]
+    if len(spelled) > LONGEST:
+        return f"{spelled[:_KEPT].decode('ascii')}~{xxhash.xxh3_128_hexdigest(raw)}"
+    return spelled.decode("ascii")
+
+
+def decode_symbol(encoded: str) -> str | None:
+    """The symbol spelled `encoded`; None where only the head knows it, because the name was too long.
+
+    Examples
+    --------
+    >>> decode_symbol("EUR%2FUSD 5%25")
+    'EUR/USD 5%'
+    """
+    if "~" in encoded:
+        return None
+    if "%" not in encoded:
+        return encoded
+    return unquote_to_bytes(encoded).decode("utf-8", "surrogatepass")
+
+
+def _percent(match: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % match.group()[0]
