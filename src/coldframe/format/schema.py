@@ -7,9 +7,11 @@ brings columns of one type together (stable, types by first appearance), so that
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
 
@@ -57,7 +59,7 @@ class Schema(msgspec.Struct, frozen=True, array_like=True, dict=True):
         return cls(names, list(position), kinds.tobytes(), index_columns, categories or {}, frame)
 
     @cached_property
-    def kind_of(self) -> np.ndarray:
+    def kind_of(self) -> NDArray[Any]:
         """For each column, in table order, the position of its type in `types`."""
         return np.frombuffer(self.kinds, dtype="<u2")
 
@@ -67,23 +69,49 @@ class Schema(msgspec.Struct, frozen=True, array_like=True, dict=True):
         return len(self.names)
 
     @cached_property
-    def order(self) -> np.ndarray:
+    def order(self) -> NDArray[Any]:
         """Stored order: the table position of each stored column."""
         return np.argsort(self.kind_of, kind="stable")
 
     @cached_property
-    def place(self) -> np.ndarray:
+    def place(self) -> NDArray[Any]:
         """The stored position of each column in table order: the inverse of `order`."""
         inverse = np.empty(self.width, dtype=np.intp)
         inverse[self.order] = np.arange(self.width)
         return inverse
 
     @cached_property
-    def bounds(self) -> np.ndarray:
+    def bounds(self) -> NDArray[Any]:
         """Where each type's columns begin in stored order: `len(types) + 1` positions."""
         counts = np.bincount(self.kind_of, minlength=len(self.types))
         return np.concatenate(([0], np.cumsum(counts))).astype(np.intp)
 
     def dtype(self, column: int) -> DType:
         """The type of a column, by its position in table order."""
-        return self.types[self.kind_of[column]]
+        return self.types[int(self.kind_of[column])]
+
+    def select(self, stored: NDArray[Any]) -> Schema:
+        """The schema of some of the columns, given by their stored positions, ascending; `frame` stays as it is.
+
+        Examples
+        --------
+        >>> from coldframe.format.dtypes import DType
+        >>> schema = Schema.of(["t", "a", "b"], [DType("timestamp", unit="ns"), DType("int"), DType("int")], 1)
+        >>> schema.select(np.array([0, 2])).names
+        ['t', 'b']
+        """
+        columns = np.sort(self.order[stored])
+        kinds = self.kind_of[columns]
+        used = np.zeros(len(self.types), dtype=bool)
+        used[kinds] = True
+        renumbered = np.cumsum(used) - 1
+        where = columns.tolist()
+        categories = {new: self.categories[old] for new, old in enumerate(where) if old in self.categories}
+        return Schema(
+            [self.names[column] for column in where],
+            [self.types[kind] for kind in np.flatnonzero(used).tolist()],
+            renumbered[kinds].astype("<u2").tobytes(),
+            int(np.searchsorted(columns, self.index_columns)),
+            categories if self.categories else {},
+            self.frame,
+        )

@@ -1,16 +1,17 @@
 """The in-memory model between users' objects and stored bytes: a table of bands.
 
-A *band* is all columns of one type: a 2-D array for fixed-width types, one `StringColumn` each for strings. Bands
-stand in the order of `schema.types`; the columns within a band in table order. A table is therefore already in
-stored order, and a frame of 20,000 columns of one type is one array.
+A *band* is all columns of one type: a 2-D array (or one array per column) for fixed-width types, one `StringColumn`
+each for strings. Bands stand in the order of `schema.types`; the columns within a band in table order. A table is
+therefore already in stored order, and a frame of 20,000 columns of one type is one array.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
-import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from coldframe.format.schema import Schema
 
@@ -35,8 +36,8 @@ class StringColumn:
     """
 
     values: pa.LargeStringArray
-    codes: np.ndarray | None = None
-    missing: np.ndarray | None = None
+    codes: NDArray[Any] | None = None
+    missing: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.values) if self.codes is None else len(self.codes)
@@ -55,14 +56,31 @@ class Band:
 
     Attributes
     ----------
-    values : 2-D array of shape (columns, rows), or list of StringColumn
-        Numbers in the type's storage dtype (any strides; may be a view of the user's memory).
+    values : 2-D array of shape (columns, rows), list of 1-D arrays, or list of StringColumn
+        Numbers in the type's storage dtype (any strides; may be a view of the user's memory). Tall results of a read
+        have one array per column, so that dropping a column frees it.
     valid : 2-D bool array of shape (columns, rows) or None
         Where a value is present, for types that cannot say so themselves; None: everywhere.
     """
 
-    values: np.ndarray | list[StringColumn]
-    valid: np.ndarray | None = None
+    values: NDArray[Any] | list[NDArray[Any]] | list[StringColumn]
+    valid: NDArray[Any] | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of columns."""
+        return len(self.values)
+
+    def rows(self, start: int, stop: int) -> Band:
+        """The rows from `start` to `stop`, sharing memory."""
+        values: Any
+        if not isinstance(self.values, list):
+            values = self.values[:, start:stop]
+        elif self.values and isinstance(self.values[0], StringColumn):
+            values = [column.rows(start, stop) for column in self.values]
+        else:
+            values = [column[start:stop] for column in cast("list[NDArray[Any]]", self.values)]
+        return Band(values, None if self.valid is None else self.valid[:, start:stop])
 
 
 @dataclass(slots=True)
@@ -83,13 +101,4 @@ class Table:
 
     def slice(self, start: int, stop: int) -> Table:
         """The rows from `start` to `stop`, sharing memory."""
-        bands = [
-            Band(
-                [column.rows(start, stop) for column in band.values]
-                if isinstance(band.values, list)
-                else band.values[:, start:stop],
-                None if band.valid is None else band.valid[:, start:stop],
-            )
-            for band in self.bands
-        ]
-        return Table(self.schema, stop - start, bands)
+        return Table(self.schema, stop - start, [band.rows(start, stop) for band in self.bands])
