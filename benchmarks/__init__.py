@@ -1,0 +1,1 @@
+"""coldframe measured against ArcticDB, both on LMDB, in one process, in turn: `make bench`."""

@@ -1,0 +1,39 @@
+"""The two libraries under measurement, behind the one API they share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.cases import Library
+
+OURS = "coldframe"
+THEIRS = "arcticdb"
+SIDES = (THEIRS, OURS)
+
+
+def open_library(side: str, folder: Path) -> Library:
+    """A library of the given side in a folder of its own, created if need be."""
+    if side == THEIRS:
+        os.environ.setdefault("ARCTICDB_all_loglevel", "ERROR")
+        import arcticdb as module
+    else:
+        import coldframe as module
+    logging.getLogger("arcticdb").setLevel(logging.ERROR)
+    library: Library = module.Arctic(f"lmdb://{folder / side}").get_library("bench", create_if_missing=True)
+    return library
+
+
+@contextmanager
+def both(folder: Path, name: str) -> Iterator[dict[str, Library]]:
+    """A fresh library of each side, on the same file system; removed afterwards."""
+    place = folder / name
+    place.mkdir(parents=True)
+    try:
+        yield {side: open_library(side, place) for side in SIDES}
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
