@@ -35,10 +35,13 @@ def tall(rows: int) -> pd.DataFrame:
 
 @cache
 def ticks(rows: int) -> pd.DataFrame:
-    """Trades: irregular milliseconds, a price that walks in cents, a size, one of five venues."""
+    """Trades: irregular milliseconds, a price that walks in cents, a size, one of five venues.
+
+    Five million of them fill a trading day of six and a half hours.
+    """
     random = rng(2)
-    milliseconds = np.cumsum(np.minimum(random.exponential(120, rows), 60_000).astype(np.int64))
-    price = np.round(100 + np.cumsum(random.choice([-0.01, 0.0, 0.01], rows, p=[0.25, 0.5, 0.25])), 2)
+    milliseconds = np.cumsum(random.exponential(6.5 * 3_600_000 / 5_000_000, rows).astype(np.int64))
+    price = np.round(100 + np.cumsum(random.normal(0, 0.01, rows)), 2)
     venues = np.array(["ARCA", "BATS", "EDGX", "NASDAQ", "NYSE"], dtype=object)
     return pd.DataFrame(
         {

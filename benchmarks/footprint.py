@@ -31,7 +31,8 @@ def allocated(folder: Path) -> int:
 
 def pages_in_use(folder: Path) -> int:
     """Bytes in the pages that the databases of every environment below a folder use."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.footprint", str(folder)], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.footprint", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout))
 
 

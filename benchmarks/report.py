@@ -16,6 +16,7 @@ from benchmarks.limits import Limit
 from benchmarks.timing import Timing
 
 PACKAGES = ["coldframe", "arcticdb", "pandas", "numpy", "pyarrow", "lmdb", "pcodec", "zstandard"]
+QUICK = "**Quick run: the data are far smaller than the names say, and the verdicts mean nothing.**"
 
 
 def machine() -> dict[str, Any]:
@@ -78,7 +79,7 @@ def markdown(facts: dict[str, Any], timings: list[Timing], limits: list[Limit], 
         "",
         f"{facts['date']}, {facts['system']}, {facts['processor']}, {facts['cores']} cores, Python {facts['python']},",
         f"{packages}.",
-        *(["", "**Quick run: the data are far smaller than the names say, and the verdicts mean nothing.**"] if quick else []),
+        *(["", QUICK] if quick else []),
         "",
         "| operation | ArcticDB ms | coldframe ms | ratio | goal | floor | verdict |",
         "|---|--:|--:|--:|--:|--:|---|",
