@@ -1,0 +1,374 @@
+"""The calls of `Library` that read data, metadata and descriptions of versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from coldframe.exceptions import ArcticException
+from coldframe.format.dtypes import DType
+from coldframe.frames.zones import zone_of
+from coldframe.items import (
+    AsOf,
+    DataError,
+    NameWithDType,
+    ReadInfoRequest,
+    ReadRequest,
+    SymbolDescription,
+    TypeDescriptor,
+    VersionedItem,
+)
+from coldframe.library_base import LibraryBase, failure, items_of
+from coldframe.operations import describe as describing
+from coldframe.operations import read as reading
+from coldframe.operations.results import Description, Loaded, ReadItem
+
+
+class LibraryReads(LibraryBase):
+    """The calls of `Library` that read versions."""
+
+    def read(
+        self,
+        symbol: str,
+        as_of: AsOf | None = None,
+        date_range: Any = None,
+        row_range: Sequence[int | None] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> VersionedItem:
+        """Read a version of a symbol, or a part of it.
+
+        Parameters
+        ----------
+        symbol : str
+        as_of : int, str or datetime, optional
+            The version: its number (-1 the newest number ever given, -2 the one before), the name of a snapshot, or
+            a time, for the version that was the newest then (without zone: UTC). By default the newest.
+        date_range : pair of timestamps, optional
+            Only the rows with an index from the first to the second, both included; None leaves an end open.
+        row_range : pair of int, optional
+            Only the rows from the first to before the second, as in ``iloc``; None leaves an end open.
+        columns : sequence of str, optional
+            Only these columns, in stored order; the index always comes along.
+
+        Returns
+        -------
+        VersionedItem
+
+        Raises
+        ------
+        NoSuchVersionException
+            There is no such symbol or version.
+        NoDataFoundException
+            There is no such snapshot.
+        UnsortedDataException
+            A `date_range` of a symbol whose index is not sorted.
+        DamagedDataException
+            What is stored is not what was written.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> days = pd.date_range("2024-01-01", periods=4)
+        >>> item = lib.write("s", pd.DataFrame({"a": [1, 2, 3, 4], "b": 0.5}, index=days))
+        >>> lib.read("s", date_range=(days[1], days[2]), columns=["a"]).data
+                    a
+        2024-01-02  2
+        2024-01-03  3
+        """
+        loaded = reading.read(
+            self._catalog, symbol, as_of, date_range=date_range, row_range=row_range, columns=columns
+        )
+        return VersionedItem(
+            loaded.symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
+        )
+
+    def __getitem__(self, symbol: str) -> VersionedItem:
+        return self.read(symbol)
+
+    def head(
+        self, symbol: str, n: int = 5, as_of: AsOf | None = None, columns: Sequence[str] | None = None
+    ) -> VersionedItem:
+        """Read the first rows.
+
+        Parameters
+        ----------
+        symbol : str
+        n : int, default 5
+            How many; negative: all but the last ``-n``.
+        as_of : int, str or datetime, optional
+            The version, as in `read`.
+        columns : sequence of str, optional
+            Only these columns.
+
+        Returns
+        -------
+        VersionedItem
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> item = lib.write("s", pd.DataFrame({"a": range(100)}))
+        >>> lib.head("s", 2).data
+           a
+        0  0
+        1  1
+        """
+        return self._loaded(reading.head(self._catalog, symbol, n, as_of, columns))
+
+    def tail(
+        self, symbol: str, n: int = 5, as_of: AsOf | None = None, columns: Sequence[str] | None = None
+    ) -> VersionedItem:
+        """Read the last rows.
+
+        Parameters
+        ----------
+        symbol : str
+        n : int, default 5
+            How many; negative: all but the first ``-n``.
+        as_of : int, str or datetime, optional
+            The version, as in `read`.
+        columns : sequence of str, optional
+            Only these columns.
+
+        Returns
+        -------
+        VersionedItem
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> item = lib.write("s", pd.DataFrame({"a": range(100)}, index=pd.date_range("2024", periods=100)))
+        >>> lib.tail("s", 2).data
+                     a
+        2024-04-08  98
+        2024-04-09  99
+        """
+        return self._loaded(reading.tail(self._catalog, symbol, n, as_of, columns))
+
+    def read_batch(self, symbols: Iterable[str | ReadRequest]) -> list[VersionedItem | DataError]:
+        """Read several symbols at once.
+
+        Parameters
+        ----------
+        symbols : list of str or ReadRequest
+
+        Returns
+        -------
+        list of VersionedItem or DataError
+            One for each item of `symbols`, in their order; a `DataError` where reading that one failed.
+
+        Raises
+        ------
+        ArcticInvalidApiUsageException
+            An item is neither a string nor a ReadRequest.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> item = lib.write("s", pd.DataFrame({"a": [1, 2]}))
+        >>> found, missing = lib.read_batch([coldframe.ReadRequest("s", columns=["a"]), "t"])
+        >>> found.version, missing.error_code.name
+        (0, 'E_NO_SUCH_VERSION')
+        """
+        requests = [ReadItem(*_as_request(s)) for s in items_of(symbols, str, ReadRequest)]
+        return [
+            failure(request.symbol, result, (request.as_of,))
+            if isinstance(result, ArcticException)
+            else self._loaded(result)
+            for request, result in zip(requests, reading.read_batch(self._catalog, requests), strict=True)
+        ]
+
+    def read_metadata(self, symbol: str, as_of: AsOf | None = None) -> VersionedItem:
+        """Read the metadata of a version, without its data.
+
+        Parameters
+        ----------
+        symbol : str
+        as_of : int, str or datetime, optional
+            The version, as in `read`.
+
+        Returns
+        -------
+        VersionedItem
+            With `data` None.
+
+        Raises
+        ------
+        NoDataFoundException
+            There is no such symbol, version or snapshot.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> item = lib.write("s", pd.DataFrame({"a": [1]}), metadata={"source": "x"})
+        >>> lib.read_metadata("s").metadata
+        {'source': 'x'}
+        """
+        return self._loaded(reading.read_metadata(self._catalog, symbol, as_of))
+
+    def read_metadata_batch(self, symbols: Iterable[str | ReadInfoRequest]) -> list[VersionedItem | DataError]:
+        """Read the metadata of several versions at once.
+
+        Parameters
+        ----------
+        symbols : list of str or ReadInfoRequest
+
+        Returns
+        -------
+        list of VersionedItem or DataError
+            One for each item of `symbols`, in their order.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> items = [lib.write("s", pd.DataFrame({"a": [1]}), metadata=n) for n in range(3)]
+        >>> [item.metadata for item in lib.read_metadata_batch(["s", coldframe.ReadInfoRequest("s", as_of=0)])]
+        [2, 0]
+        """
+        wanted = _pairs(symbols)
+        return [
+            failure(symbol, result, (as_of,)) if isinstance(result, ArcticException) else self._loaded(result)
+            for (symbol, as_of), result in zip(
+                wanted, reading.read_metadata_batch(self._catalog, wanted), strict=True
+            )
+        ]
+
+    def get_description(self, symbol: str, as_of: AsOf | None = None) -> SymbolDescription:
+        """Describe a version without reading its data: columns, types, rows, time range, order.
+
+        Parameters
+        ----------
+        symbol : str
+        as_of : int, str or datetime, optional
+            The version, as in `read`.
+
+        Returns
+        -------
+        SymbolDescription
+
+        Raises
+        ------
+        NoSuchVersionException
+            There is no such symbol or version.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> item = lib.write("s", pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2024", periods=2)))
+        >>> about = lib.get_description("s")
+        >>> about.columns, about.row_count, about.sorted
+        ((NameWithDType(name='a', dtype=TD<type=INT64, dim=0>),), 2, 'ASCENDING')
+        """
+        return _description(describing.describe(self._catalog, symbol, as_of))
+
+    def get_description_batch(self, symbols: Iterable[str | ReadInfoRequest]) -> list[SymbolDescription | DataError]:
+        """Describe several versions at once.
+
+        Parameters
+        ----------
+        symbols : list of str or ReadInfoRequest
+
+        Returns
+        -------
+        list of SymbolDescription or DataError
+            One for each item of `symbols`, in their order.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> item = lib.write("s", pd.DataFrame({"a": [1, 2]}))
+        >>> [about.row_count for about in lib.get_description_batch(["s"])]
+        [2]
+        """
+        wanted = _pairs(symbols)
+        return [
+            failure(symbol, result, (as_of,)) if isinstance(result, ArcticException) else _description(result)
+            for (symbol, as_of), result in zip(
+                wanted, describing.describe_batch(self._catalog, wanted), strict=True
+            )
+        ]
+
+    @staticmethod
+    def parse_list_of_symbols(
+        symbols: Iterable[str | ReadInfoRequest],
+    ) -> tuple[list[str], list[AsOf | None]]:
+        """The names and the versions asked for in a list of symbols and requests.
+
+        Examples
+        --------
+        >>> import coldframe
+        >>> coldframe.library.Library.parse_list_of_symbols(["a", coldframe.ReadInfoRequest("b", 3)])
+        (['a', 'b'], [None, 3])
+        """
+        wanted = _pairs(symbols)
+        return [symbol for symbol, _ in wanted], [as_of for _, as_of in wanted]
+
+    def _loaded(self, loaded: Loaded) -> VersionedItem:
+        return VersionedItem(
+            loaded.symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
+        )
+
+
+def _as_request(item: str | ReadRequest) -> tuple[Any, ...]:
+    return (item, None, None, None, None) if isinstance(item, str) else item
+
+
+def _pairs(symbols: Iterable[str | ReadInfoRequest]) -> list[tuple[str, AsOf | None]]:
+    return [
+        (item, None) if isinstance(item, str) else (item.symbol, item.as_of)
+        for item in items_of(symbols, str, ReadInfoRequest)
+    ]
+
+
+def _description(found: Description) -> SymbolDescription:
+    return SymbolDescription(
+        columns=tuple(NameWithDType(name, _type(dtype)) for name, dtype in found.columns),
+        index=tuple(NameWithDType(name, _type(dtype)) for name, dtype in found.index),
+        index_type=found.index_type,
+        row_count=found.rows,
+        last_update_time=pd.Timestamp(found.created, tz="UTC"),
+        date_range=(_stamp(found, found.first), _stamp(found, found.last)),
+        sorted=found.sorted,
+    )
+
+
+def _stamp(found: Description, value: int | None) -> Any:
+    if value is None:
+        return pd.NaT
+    stamp = pd.Timestamp(np.datetime64(value, found.unit))
+    return stamp if found.zone is None else stamp.tz_localize("UTC").tz_convert(zone_of(found.zone))
+
+
+_UNITS = {"s": "SECONDS", "ms": "MILLISECONDS", "us": "MICROSECONDS", "ns": "NANOSECONDS"}
+
+
+@lru_cache(maxsize=256)
+def _type(dtype: DType) -> TypeDescriptor:
+    match dtype.kind:
+        case "timestamp":
+            shown = f"{_UNITS[dtype.unit]}_UTC64"
+        case "duration":
+            shown = f"{_UNITS[dtype.unit]}_DURATION64"
+        case "string":
+            shown = "UTF_DYNAMIC64"
+        case "binary":
+            shown = "BYTES_DYNAMIC64"
+        case "bool":
+            shown = "BOOL8"
+        case "category":
+            shown = f"INT{dtype.bits}"
+        case _:
+            shown = f"{dtype.kind.upper()}{dtype.bits}"
+    return TypeDescriptor(shown, str(dtype))
