@@ -1,0 +1,243 @@
+"""Columns of strings: from Python objects and Arrow to the table's form and back, never a Python loop over rows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from coldframe.format.table import NAN, NONE, StringColumn
+from coldframe.frames import refusals
+from coldframe.frames.refusals import Place
+
+_SAMPLE = 1 << 16
+_FLOATS = frozenset({float, np.float16, np.float32, np.float64})
+_NONE_TYPE = type(None)
+_PLAIN = frozenset({str, _NONE_TYPE}) | _FLOATS
+
+
+def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
+    """A column of Python objects: strings, None and NaN; or instants, if it holds timestamps (or nothing but NaT)."""
+    if len(values) == 0:
+        return StringColumn(_empty(), np.empty(0, dtype=np.int32))
+    addresses = _addresses(values)
+    sample = addresses[:_SAMPLE]
+    expected = len(pd.unique(sample)) if len(sample) > 1024 else 0
+    if expected > 0.9 * len(sample):
+        return _plain(values, place)
+    codes, objects = _by_identity(addresses, values, expected)
+    kinds = set(map(type, objects))
+    if not kinds <= _PLAIN:
+        if pd.Timestamp in kinds or type(pd.NaT) in kinds:
+            instants = _instants(kinds, objects, place)
+            if instants is not None:
+                return instants.take(codes)
+        _refuse(values, place)
+    return _coded(codes, objects, kinds, values, place)
+
+
+def _coded(
+    codes: NDArray[np.int32], objects: list[Any], kinds: set[type], values: NDArray[Any], place: Place
+) -> StringColumn:
+    """Codes by value from codes by identity: objects may be missing values, or different objects of equal value."""
+    present = objects
+    if kinds != {str}:
+        present = [value for value in objects if type(value) is str]
+        if any(type(value) in _FLOATS and value == value for value in objects):  # noqa: PLR0124 -- NaN is not itself
+            _refuse(values, place)
+    strings = _arrow(present, values, place)
+    distinct = strings.dictionary_encode()
+    if len(distinct.dictionary) == len(objects):
+        return StringColumn(strings, codes)
+    # Where each object ends up: its place among the distinct strings, or a missing value's code.
+    to = np.empty(len(objects), dtype=np.int32)
+    if len(present) == len(objects):
+        to[:] = distinct.indices.to_numpy()
+    else:
+        is_string = np.fromiter((type(value) is str for value in objects), dtype=np.bool_, count=len(objects))
+        to[is_string] = distinct.indices.to_numpy()
+        to[~is_string] = [NONE if value is None else NAN for value in objects if type(value) is not str]
+    return StringColumn(distinct.dictionary, to.take(codes))
+
+
+def _plain(values: NDArray[Any], place: Place) -> StringColumn:
+    """Strings that hardly repeat, one by one."""
+    kinds = set(map(type, values))
+    if not kinds <= _PLAIN:
+        if pd.Timestamp in kinds or type(pd.NaT) in kinds:
+            objects = values.tolist()
+            instants = _instants(kinds, objects, place)
+            if instants is not None:
+                return instants
+        _refuse(values, place)
+    strings = _arrow(values, values, place)
+    if not strings.null_count:
+        return StringColumn(strings)
+    null = strings.is_null().to_numpy(zero_copy_only=False)
+    missing = np.zeros(len(values), dtype=np.int8)
+    missing[null] = np.where(np.equal(values[null], None), NONE, NAN)
+    return StringColumn(pc.fill_null(strings, ""), None, missing)
+
+
+def _arrow(strings: Any, values: NDArray[Any], place: Place) -> pa.LargeStringArray:
+    try:
+        return pa.array(strings, pa.large_string(), from_pandas=True)
+    except (UnicodeEncodeError, pa.ArrowException, TypeError):
+        _refuse(values, place)
+
+
+def _instants(kinds: set[type], objects: list[Any], place: Place) -> pd.DatetimeIndex | None:
+    """The instants among distinct objects; None where they are not meant to be instants at all."""
+    others = kinds - {pd.Timestamp, type(pd.NaT), _NONE_TYPE} - _FLOATS
+    mixed = bool(others) or any(type(value) in _FLOATS and value == value for value in objects)  # noqa: PLR0124
+    first = next((type(value) for value in objects if not _is_missing(value)), None)
+    if first not in (None, pd.Timestamp):
+        return None
+    if mixed:
+        names = ", ".join(sorted(kind.__name__ for kind in others or _FLOATS & kinds))
+        refusals.refuse_mixed_instants(place, f"also other values ({names})")
+    zones = {str(value.tzinfo) for value in objects if type(value) is pd.Timestamp}
+    if len(zones) > 1:
+        refusals.refuse_mixed_instants(place, f"of different time zones ({', '.join(sorted(zones))})")
+    if first is None:
+        return pd.DatetimeIndex(np.full(len(objects), "NaT", dtype="M8[ns]"))
+    try:
+        return pd.DatetimeIndex([value if type(value) is pd.Timestamp else pd.NaT for value in objects]).as_unit("ns")
+    except pd.errors.OutOfBoundsDatetime:
+        refusals.refuse_mixed_instants(place, "some outside of what nanoseconds can hold (years 1677 to 2262)")
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NaT or (type(value) in _FLOATS and value != value)  # noqa: PLR0124
+
+
+def _refuse(values: NDArray[Any], place: Place) -> NoReturn:
+    """Find the first value that cannot be stored and say so; slow, but only on the way to an error."""
+    first: type | None = None
+    for row, value in enumerate(values):
+        kind = type(value)
+        if kind is str:
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                refusals.refuse_surrogate(place, row, value)
+            first = str
+        elif isinstance(value, str):
+            refusals.refuse_subclass(place, row, value)
+        elif value is not None and not (kind in _FLOATS and value != value):  # noqa: PLR0124 -- NaN is not itself
+            if value is pd.NaT and first is None and any(type(other) is str for other in values[row:]):
+                first = str
+            refusals.refuse_value(place, row, value, after=first)
+    message = f"{place} could not be read as strings"
+    raise refusals.UserInputException(message)
+
+
+def from_arrow(values: pa.Array | pa.ChunkedArray) -> StringColumn:
+    """A column of strings from Arrow; a null is a NaN, as pandas shows it."""
+    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    if isinstance(whole, pa.ChunkedArray):  # an older pyarrow combines into one chunk, or none
+        whole = whole.chunk(0) if whole.num_chunks else _empty()
+    if not pa.types.is_large_string(whole.type):
+        whole = whole.cast(pa.large_string())
+    if not whole.null_count:
+        return StringColumn(whole)
+    missing = np.where(whole.is_null().to_numpy(zero_copy_only=False), NAN, 0).astype(np.int8)
+    return StringColumn(pc.fill_null(whole, ""), None, missing)
+
+
+def to_objects(column: StringColumn) -> NDArray[Any]:
+    """Python strings, None and NaN: each distinct string is made once."""
+    objects = column.values.to_numpy(zero_copy_only=False)
+    if column.codes is not None:
+        # The last two entries are what the codes -1 and -2 point at.
+        pool = np.empty(len(objects) + 2, dtype=object)
+        pool[:-2] = objects
+        pool[NONE] = None
+        pool[NAN] = np.nan
+        return pool.take(column.codes)
+    if column.missing is not None:
+        objects[column.missing == NONE] = None
+        objects[column.missing == NAN] = np.nan
+    return np.asarray(objects, dtype=object)
+
+
+def to_arrow(column: StringColumn) -> pa.LargeStringArray:
+    """An Arrow array of the strings, null where missing."""
+    if column.codes is not None:
+        gone = column.codes < 0
+        return column.values.take(pa.array(column.codes, mask=gone if gone.any() else None))
+    if column.missing is None or not column.missing.any():
+        return column.values
+    return pc.if_else(pa.array(column.missing == 0), column.values, pa.scalar(None, pa.large_string()))
+
+
+class _Addressed:
+    """Shows an object array's pointers as numbers, through numpy's array interface."""
+
+    def __init__(self, values: NDArray[Any]) -> None:
+        self.values = values
+        interface = values.__array_interface__
+        self.__array_interface__ = {**interface, "typestr": "<i8", "descr": [("", "<i8")]}
+
+
+def _addresses(values: NDArray[Any]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(np.asarray(_Addressed(values)))
+
+
+def _by_identity(
+    addresses: NDArray[np.int64], values: NDArray[Any], expected: int
+) -> tuple[NDArray[np.int32], list[Any]]:
+    """Codes by identity, in order of first appearance, and the distinct objects."""
+    found = _by_table(addresses) if expected > 1024 else None
+    if found is None:
+        wide, distinct = pd.factorize(addresses)
+        codes, count = wide.astype(np.int32), len(distinct)
+        first = _first_rows(codes, count)
+    else:
+        codes, first = found
+    # The objects are taken from the array, not made from their addresses: another thread may change the array.
+    return codes, values[first].tolist()
+
+
+def _first_rows(codes: NDArray[np.int32], count: int) -> NDArray[np.intp]:
+    """The row in which each code appears first; codes number the values by first appearance."""
+    size = max(4096, 2 * count)
+    while size < len(codes) and codes[:size].max() + 1 < count:
+        size *= 8
+    head = codes[:size]
+    first = np.empty(count, dtype=np.intp)
+    first[head[::-1]] = np.arange(len(head) - 1, -1, -1)
+    return first
+
+
+def _by_table(addresses: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.intp]] | None:
+    """The same by a table instead of hashing, where the objects lie close together; None where they do not.
+
+    An object is at least 16 bytes long, so that no two start within the same 16, and objects fill the memory in
+    pieces: a table of all places in the few pieces of 64 KiB that hold any is often no longer than the column.
+    """
+    piece, pieces = pd.factorize(addresses >> 16)
+    size = len(pieces) << 12
+    if size > 4 * len(addresses):
+        return None
+    place = addresses >> 4
+    place &= 0xFFF
+    piece <<= 12
+    place += piece
+    rows = np.full(size, -1, dtype=np.int32)
+    rows[place[::-1]] = np.arange(len(place) - 1, -1, -1, dtype=np.int32)
+    used = np.flatnonzero(rows >= 0)
+    first = rows[used]
+    order = np.argsort(first)
+    rows[used[order]] = np.arange(len(used), dtype=np.int32)
+    return rows.take(place), first[order].astype(np.intp)
+
+
+@lru_cache(maxsize=1)
+def _empty() -> pa.LargeStringArray:
+    return pa.array([], pa.large_string())
