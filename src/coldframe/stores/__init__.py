@@ -1,0 +1,1 @@
+"""Stores: maps from keys to bytes. The protocol is in `base`, connection strings in `uri`, `open` opens one."""
