@@ -299,7 +299,7 @@ class Arctic:
 
     def _library(self, name: str, config: LibraryConfig, runtime: RuntimeOptions) -> Library:
         catalog = Catalog(self._storage.store(name), name, config)
-        return Library(catalog, self._storage, self._mode, runtime)
+        return Library(catalog, self._storage, runtime)
 
     def _runtime_of(self, output_format: OutputFormat | str | None, strings: Any) -> RuntimeOptions:
         return RuntimeOptions(

@@ -54,7 +54,7 @@ from coldframe.options import (
     enterprise_options_of,
     options_of,
 )
-from coldframe.stores.open import open_storage
+from coldframe.stores.base import Storage
 
 __all__ = [
     "NORMALIZABLE_TYPES",
@@ -110,7 +110,7 @@ class Library(LibraryReads, LibraryWrites):
         return f"Library(Arctic(config={self._host}), path={self._name}, storage={storage}_storage)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self._storage.uri, self._mode, self._name, self._catalog.config, self._runtime)
+        return _reopen, (self._storage, self._name, self._catalog.config, self._runtime)
 
     def __contains__(self, symbol: str) -> bool:
         return self.has_symbol(symbol)
@@ -472,6 +472,5 @@ def _numbers(versions: int | Iterable[int] | None) -> list[int] | None:
     return list(map(operator.index, versions))
 
 
-def _reopen(uri: str, mode: str, name: str, config: LibraryConfig, runtime: RuntimeOptions) -> Library:
-    storage = open_storage(uri, read_only=mode == "r")
-    return Library(Catalog(storage.store(name), name, config), storage, mode, runtime)
+def _reopen(storage: Storage, name: str, config: LibraryConfig, runtime: RuntimeOptions) -> Library:
+    return Library(Catalog(storage.store(name), name, config), storage, runtime)

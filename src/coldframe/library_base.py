@@ -28,10 +28,9 @@ from coldframe.stores.base import Storage
 class LibraryBase:
     """A handle on one library: its catalog, where it is, and how reads return what they read."""
 
-    def __init__(self, catalog: Catalog, storage: Storage, mode: str, runtime: RuntimeOptions) -> None:
+    def __init__(self, catalog: Catalog, storage: Storage, runtime: RuntimeOptions) -> None:
         self._catalog = catalog
         self._storage = storage
-        self._mode = mode
         self._runtime = runtime
         self._name = catalog.library
         self._host = storage.describe()

@@ -15,6 +15,7 @@ from coldframe.exceptions import (
     DamagedDataException,
     KeyNotFoundException,
     LibraryNotFound,
+    NoDataFoundException,
 )
 from coldframe.format.checksums import Damage, seal, unseal
 from coldframe.stores.base import Conflict, Storage, Store, UnknownOutcome
@@ -141,7 +142,7 @@ def _pack(config: LibraryConfig) -> bytes:
 def _current(store: Store, name: str) -> tuple[LibraryConfig, str]:
     try:
         stored = store.get(KEY)
-    except KeyNotFoundException:
+    except (KeyNotFoundException, NoDataFoundException):
         raise LibraryNotFound(f"there is no library named {name!r}. Create it with create_library.") from None
     try:
         config = msgspec.msgpack.decode(unseal(KIND, stored.data), type=LibraryConfig)
