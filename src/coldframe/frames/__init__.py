@@ -1,0 +1,1 @@
+"""Users' objects as tables and back: one file per kind of object."""

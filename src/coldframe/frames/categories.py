@@ -113,7 +113,7 @@ def _to_arrow(categories: pd.Index, place: Place) -> tuple[str, pa.Array]:
     dtype = categories.dtype
     if isinstance(categories, pd.RangeIndex):
         return "range", pa.array(categories.to_numpy())
-    if dtype == object:
+    if dtype.kind == "O" and isinstance(dtype, np.dtype):
         column = strings.from_objects(categories.to_numpy(), place._replace(what="categories of column"))
         if not isinstance(column, pd.DatetimeIndex):
             return "object", strings.to_arrow(column)

@@ -7,7 +7,7 @@ no column holds, the kind of Index the column names stood in, the flavour of a c
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -150,8 +150,10 @@ def without_freq(schema: Schema) -> Schema:
 
 
 def index_kind(schema: Schema) -> str:
-    """What the index is: range, multi, none, or the kind of its one column (timestamp, duration, int, string ...)."""
+    """What the index is: range, multi, none, pickled, or the kind of its one column (timestamp, int, string ...)."""
     meta = frame_meta(schema)
+    if meta.kind == "pickled":
+        return "pickled"
     return schema.dtype(0).kind if meta.index == "plain" else meta.index
 
 
@@ -177,7 +179,7 @@ def dtype_of(dtype: np.dtype[np.generic]) -> DType | None:
     if dtype.kind in "iuf" and dtype.itemsize <= 8:
         return DType(cast("Literal['int', 'uint', 'float']", _KINDS[dtype.kind]), dtype.itemsize * 8)
     if dtype.kind in "mM":
-        unit, count = np.datetime_data(dtype)
+        unit, count = np.datetime_data(cast("Any", dtype))
         if unit in ("s", "ms", "us", "ns") and count == 1:
             return DType("timestamp" if dtype.kind == "M" else "duration", 64, cast("Unit", unit))
     return None

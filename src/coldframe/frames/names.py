@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from coldframe.exceptions import ArcticDbNotYetImplemented, ArcticException, ErrorCode
 from coldframe.format.schema import Name
 from coldframe.frames import refusals
 from coldframe.frames.meta import FrameMeta
@@ -27,7 +28,7 @@ def index_name(symbol: str, name: object) -> Name:
         return cast("Name", name)
     if isinstance(name, np.integer | np.str_):
         return index_name(symbol, name.item())
-    refusals.refuse_name(symbol, "index name", name, INDEX_NAME)
+    raise refusals.bad_name(symbol, "index name", name, INDEX_NAME)
 
 
 def column_name(symbol: str, name: object, what: str = "column name") -> Name:
@@ -36,7 +37,7 @@ def column_name(symbol: str, name: object, what: str = "column name") -> Name:
         return cast("Name", name)
     if isinstance(name, np.integer | np.floating | np.bool_ | np.str_) and type(item := name.item()) in _COLUMN_TYPES:
         return column_name(symbol, item, what)
-    refusals.refuse_name(symbol, what, name, COLUMN_NAME)
+    raise refusals.bad_name(symbol, what, name, COLUMN_NAME)
 
 
 def _encodes(name: object) -> bool:
@@ -61,11 +62,10 @@ def column_names(columns: pd.Index, symbol: str) -> tuple[list[Name], dict[str, 
         note |= {"columns": "range", "columns_start": start, "columns_step": step, "columns_count": len(names)}
         return names, note
     if isinstance(columns, pd.MultiIndex):
-        message = (
+        raise ArcticDbNotYetImplemented(
             f"The columns of symbol {symbol!r} are a MultiIndex, which is not stored yet. "
             f"Join the levels to one name each, e.g. df.columns = ['_'.join(map(str, c)) for c in df.columns]."
         )
-        raise refusals.ArcticDbNotYetImplemented(message)
     note["columns"] = _columns_kind(columns, symbol)
     if set(map(type, names)) != {str} or not "".join(names).isascii():
         names = [column_name(symbol, name) for name in names]
@@ -83,19 +83,22 @@ def _columns_kind(columns: pd.Index, symbol: str) -> str:
         if dtype.storage == "python":
             return "str_python"
         return "str" if str_is_default() else "str_arrow"
-    message = (
+    raise ArcticException(
         f"The column names of symbol {symbol!r} stand in an Index of dtype {dtype}, which is not stored. "
-        f"Convert it with df.columns = df.columns.astype(object)."
+        f"Convert it with df.columns = df.columns.astype(object).",
+        code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
     )
-    raise refusals.ArcticException(message, code=refusals.ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE)
 
 
 def index_range(symbol: str, index: pd.RangeIndex) -> tuple[int, int]:
     """Start and step of a RangeIndex."""
     start, step = int(index.start), int(index.step)
     if not -(2**63) <= start < 2**63 or not -(2**63) <= step < 2**63:
-        message = f"The RangeIndex of symbol {symbol!r} starts at {start} by {step}, which is beyond 64 bits."
-        raise refusals.ArcticException(message, code=refusals.ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE)
+        raise ArcticException(
+            f"The RangeIndex of symbol {symbol!r} starts at {start} with step {step}, which is beyond 64 bits. "
+            f"Reset the index.",
+            code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
+        )
     return start, step
 
 

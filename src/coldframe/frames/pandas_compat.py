@@ -24,7 +24,7 @@ Blocks = list[tuple[Any, NDArray[np.intp]]]
 def blocks_of(frame: pd.DataFrame) -> Blocks:
     """The columns of a frame, as they lie in memory: views, never to be written to."""
     try:
-        found = [(block.values, block.mgr_locs.as_array) for block in frame._mgr.blocks]  # noqa: SLF001
+        found = [(block.values, block.mgr_locs.as_array) for block in frame._mgr.blocks]  # noqa: PD011, SLF001
     except AttributeError:
         return columns_of(frame)
     return [(_plain(values), places) for values, places in found]
@@ -186,4 +186,4 @@ def string_dtype(storage: str) -> Any:
 
 def string_missing_is_nan(dtype: Any) -> bool:
     """Whether the missing value of a string type is NaN, not `pd.NA`."""
-    return not (dtype.na_value is pd.NA)
+    return dtype.na_value is not pd.NA

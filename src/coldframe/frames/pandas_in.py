@@ -13,10 +13,15 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from coldframe.exceptions import ArcticDbNotYetImplemented, ArcticUnsupportedDataTypeException
+from coldframe.exceptions import (
+    ArcticDbNotYetImplemented,
+    ArcticException,
+    ArcticUnsupportedDataTypeException,
+    ErrorCode,
+)
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Name
-from coldframe.format.table import Table
+from coldframe.format.table import StringColumn, Table
 from coldframe.frames import pandas_compat, refusals, strings
 from coldframe.frames.categories import encode_categories
 from coldframe.frames.meta import LEVEL, OBJECT, STR, STR_ARROW, STR_PYTHON, STRING, FrameMeta, dtype_of
@@ -86,9 +91,7 @@ def _block(
     at = places + levels if levels else places
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "O":
-            return [
-                _objects(row, at[i : i + 1], Place(symbol, what, names[at[i]])) for i, row in enumerate(values)
-            ]
+            return [_objects(row, at[i : i + 1], Place(symbol, what, names[at[i]])) for i, row in enumerate(values)]
         return [_numbers(values, at, Place(symbol, what, names[at[0]]))]
     dtype = values.dtype
     place = Place(symbol, what, names[at[0]])
@@ -102,7 +105,7 @@ def _numbers(values: NDArray[Any], at: NDArray[np.intp], place: Place) -> Part:
     """Columns of a numpy type."""
     dtype = dtype_of(values.dtype)
     if dtype is None:
-        refusals.refuse_dtype(place, values.dtype)
+        raise refusals.bad_dtype(place, values.dtype)
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
     return Part(dtype, at, values.view(np.int64) if dtype.temporal else values)
@@ -121,7 +124,7 @@ def _instants(index: Any, at: NDArray[np.intp], place: Place) -> Part:
     dtype = index.dtype
     stored = _zoned_type(dtype, place) if isinstance(dtype, pd.DatetimeTZDtype) else dtype_of(dtype)
     if stored is None:
-        refusals.refuse_dtype(place, dtype)
+        raise refusals.bad_dtype(place, dtype)
     return Part(stored, at, index.asi8[np.newaxis])
 
 
@@ -135,15 +138,12 @@ def _extension(values: Any, at: NDArray[np.intp], place: Place) -> Part:
     if isinstance(dtype, pd.StringDtype) and pandas_compat.string_missing_is_nan(dtype):
         if dtype.storage == "python":
             column = strings.from_objects(values.to_numpy(dtype=object), place)
-            return Part(STRING, at, column, STR_PYTHON) if isinstance(column, strings.StringColumn) else _unlike(place)
+            if isinstance(column, StringColumn):
+                return Part(STRING, at, column, STR_PYTHON)
+            raise refusals.bad_dtype(place, dtype)
         flavour = STR if pandas_compat.str_is_default() else STR_ARROW
         return Part(STRING, at, strings.from_arrow(pa.array(values)), flavour)
-    refusals.refuse_dtype(place, dtype)
-
-
-def _unlike(place: Place) -> Part:
-    message = f"{place} is of strings, but holds something else."
-    raise refusals.UserInputException(message)
+    raise refusals.bad_dtype(place, dtype)
 
 
 @lru_cache(maxsize=256)
@@ -155,11 +155,11 @@ def _zoned_types(dtype: pd.DatetimeTZDtype) -> DType | None:
 def _zoned_type(dtype: pd.DatetimeTZDtype, place: Place) -> DType:
     stored = _zoned_types(dtype)
     if stored is None:
-        message = (
+        raise ArcticException(
             f"{place} is in the time zone {dtype.tz!r}, which has no name to restore it by. "
-            f"Convert it with tz_convert to a named zone such as 'Europe/Paris' or 'UTC'."
+            f"Convert it with tz_convert to a named zone such as 'Europe/Paris' or 'UTC'.",
+            code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
         )
-        raise refusals.ArcticException(message, code=refusals.ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE)
     return stored
 
 
@@ -178,7 +178,7 @@ def _index(index: pd.Index, symbol: str) -> tuple[list[Name], list[Part], dict[s
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex) and index.freq is not None:
         note["freq"] = _freq_name(index.freq)
     if isinstance(index, pd.CategoricalIndex):
-        refusals.refuse_dtype(Place(symbol, "index", name), index.dtype)
+        raise refusals.bad_dtype(Place(symbol, "index", name), index.dtype)
     return [name], [_level(index, 0, Place(symbol, "index", name))], note
 
 
@@ -188,8 +188,9 @@ def _level(index: pd.Index, level: int, place: Place) -> Part:
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex):
         return _instants(index, at, place)
     if isinstance(index, pd.PeriodIndex):
-        message = f"{place} is a PeriodIndex, which is not stored yet. Convert it with .to_timestamp()."
-        raise ArcticDbNotYetImplemented(message)
+        raise ArcticDbNotYetImplemented(
+            f"{place} is a PeriodIndex, which is not stored yet. Convert it with .to_timestamp()."
+        )
     if not isinstance(index.dtype, np.dtype):
         return _extension(index.array, at, place)
     values = index.to_numpy()

@@ -1,5 +1,7 @@
 """From a table to pandas: a DataFrame or Series as it was written, around the table's arrays."""
 
+# ruff: noqa: PD011 -- a band has values; it is no pandas object
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,13 +17,14 @@ from coldframe.frames import pandas_compat, strings
 from coldframe.frames.categories import category_array, decode_categories
 from coldframe.frames.meta import LEVEL, OBJECT, STR, STR_PYTHON, FrameMeta, frame_meta, numpy_of
 from coldframe.frames.names import column_index
+from coldframe.frames.pickled import unpickle_table
 from coldframe.frames.zones import zoned
 
 _MANY = 64
 
 
 def denormalize(table: Table, *, whole: bool = True) -> Any:
-    """The DataFrame or Series of a table, which gives its memory away.
+    """The DataFrame or Series of a table, which gives its memory away; or the object that was pickled.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ def denormalize(table: Table, *, whole: bool = True) -> Any:
     """
     schema = table.schema
     meta = frame_meta(schema)
+    if meta.kind == "pickled":
+        return unpickle_table(table)
     index = _index(table, meta, whole=whole)
     if meta.kind == "series":
         return _series(table, meta, index)
@@ -91,9 +96,7 @@ def _array_blocks(values: NDArray[Any], dtype: DType, at: NDArray[np.intp]) -> p
     return [(array, at[i : i + 1]) for i, array in enumerate(made)]
 
 
-def _many_strings(
-    values: Any, places: NDArray[np.intp], at: NDArray[np.intp], meta: FrameMeta
-) -> pandas_compat.Blocks:
+def _many_strings(values: Any, places: NDArray[np.intp], at: NDArray[np.intp], meta: FrameMeta) -> pandas_compat.Blocks:
     """Many columns of strings: those that are Python objects make one block."""
     blocks: pandas_compat.Blocks = []
     of_objects = []
@@ -153,7 +156,6 @@ def _column(table: Table, place: int, meta: FrameMeta) -> Any:
 
 def _index(table: Table, meta: FrameMeta, *, whole: bool) -> pd.Index:
     """The index as it was written; a range starts again at its start, whatever rows were left out."""
-    schema = table.schema
     if meta.index == "range":
         return pd.RangeIndex(meta.start, meta.start + table.rows * meta.step, meta.step, name=meta.index_name)
     if meta.index == "plain":
@@ -185,7 +187,8 @@ def _plain_index(table: Table, meta: FrameMeta, *, whole: bool) -> pd.Index:
     # Column 0 is the first of the first type.
     schema = table.schema
     kind = int(schema.kind_of[0])
-    dtype, values, name = schema.types[kind], table.bands[kind].values[0], schema.names[0]
+    dtype, name = schema.types[kind], schema.names[0]
+    values: Any = table.bands[kind].values[0]
     if not dtype.temporal:
         array = _array(values, dtype, schema, 0, meta)
         return pd.Index(array, dtype=array.dtype, name=name, copy=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from coldframe.exceptions import (
     ArcticDbNotYetImplemented,
@@ -34,73 +36,73 @@ class Place(NamedTuple):
         return f"{self.what} {self.name!r} of symbol {self.symbol!r}"
 
 
-def refuse_value(place: Place, row: int, value: object, *, after: type | None) -> NoReturn:
+def bad_value(place: Place, row: int, value: object, *, after: type | None) -> ArcticException:
     """A value in an object column that is no string; `after` is the type of the first value of the column."""
     kind = _type_name(value)
     found = f"row {row} holds {'an' if kind[0] in 'aeiou' else 'a'} {kind} ({_short(value)})"
     if after is str:
-        raise UserInputException(
+        return UserInputException(
             f"String encoding failed in {place}, row {row}: strings stand beside other values, {found}. "
             f"Make the column all strings (None or NaN where missing), or use write_pickle."
         )
-    raise ArcticDbNotYetImplemented(
+    return ArcticDbNotYetImplemented(
         f"{place} has dtype object and {found}; of Python objects only strings, None and NaN are stored. "
         f"{_remedy(value)}"
     )
 
 
-def refuse_subclass(place: Place, row: int, value: str) -> NoReturn:
+def bad_subclass(place: Place, row: int, value: str) -> ArcticException:
     """A value that is a kind of str: it would come back as a plain one."""
-    raise ArcticDbNotYetImplemented(
+    return ArcticDbNotYetImplemented(
         f"{place} holds a {_type_name(value)} in row {row}, which would come back as a plain str. "
         f"Convert the column with .map(str)."
     )
 
 
-def refuse_surrogate(place: Place, row: int, value: str) -> NoReturn:
+def bad_surrogate(place: Place, row: int, value: str) -> ArcticException:
     """A string that is no valid Unicode."""
-    raise UserInputException(
+    return UserInputException(
         f"String encoding failed in {place}, row {row}: {_short(value)} holds a lone surrogate, which is no valid "
         f"Unicode. Clean it, e.g. with .encode('utf-8', 'replace').decode(), or store bytes with write_pickle."
     )
 
 
-def refuse_mixed_instants(place: Place, reason: str) -> NoReturn:
+def mixed_instants(place: Place, reason: str) -> ArcticException:
     """Timestamps in an object column that do not make one type."""
-    raise ArcticException(
+    return ArcticException(
         f"{place} has dtype object and holds timestamps, but {reason}. Convert it with pd.to_datetime.",
         code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
     )
 
 
-def refuse_dtype(place: Place, dtype: Any) -> NoReturn:
+def bad_dtype(place: Place, dtype: Any) -> ArcticException:
     """A type of column that is not stored."""
     name = type(dtype).__name__
     if name == "ArrowDtype":
-        raise ArcticDbNotYetImplemented(
+        return ArcticDbNotYetImplemented(
             f"{place} has the Arrow-backed dtype {dtype}, which is not stored yet. "
             f"Convert it with .astype to a numpy dtype."
         )
     if name == "StringDtype":
-        raise ArcticDbNotYetImplemented(
+        return ArcticDbNotYetImplemented(
             f"{place} has the string dtype {dtype!r}, whose missing value is pd.NA, which is not stored yet. "
             f"Convert it with .astype(object) and .fillna, or use 'str'."
         )
-    if name == "dtype" or isinstance(getattr(dtype, "itemsize", None), int) and not hasattr(dtype, "na_value"):
-        raise InternalException(
+    if isinstance(dtype, np.dtype):
+        return InternalException(
             f"{place} has dtype {dtype}, which is not stored. Convert it to a float, an integer or a string dtype.",
             code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
         )
-    raise ArcticException(
+    return ArcticException(
         f"{place} has dtype {dtype} ({name}), which is not stored: Cannot interpret it as a data type. "
         f"Convert it with .astype to a numpy dtype, or use write_pickle.",
         code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
     )
 
 
-def refuse_name(symbol: str, what: str, name: object, allowed: str) -> NoReturn:
+def bad_name(symbol: str, what: str, name: object, allowed: str) -> ArcticException:
     """A name of a column, an index or a Series that cannot be stored."""
-    raise ArcticException(
+    return ArcticException(
         f"The {what} {_short(name)} of symbol {symbol!r} is a {_type_name(name)}; a {what} may be {allowed}. "
         f"Rename it before writing.",
         code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,

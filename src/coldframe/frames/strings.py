@@ -1,5 +1,7 @@
 """Columns of strings: from Python objects and Arrow to the table's form and back, never a Python loop over rows."""
 
+# ruff: noqa: PD011 -- a StringColumn has values; it is no pandas object
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from coldframe.exceptions import UserInputException
 from coldframe.format.table import NAN, NONE, StringColumn
 from coldframe.frames import refusals
 from coldframe.frames.refusals import Place
@@ -80,11 +83,12 @@ def _plain(values: NDArray[Any], place: Place) -> StringColumn:
         return StringColumn(strings)
     null = strings.is_null().to_numpy(zero_copy_only=False)
     missing = np.zeros(len(values), dtype=np.int8)
-    missing[null] = np.where(np.equal(values[null], None), NONE, NAN)
+    gone: Any = values[null]
+    missing[null] = np.where(gone == None, NONE, NAN)  # noqa: E711 -- element by element
     return StringColumn(pc.fill_null(strings, ""), None, missing)
 
 
-def _arrow(strings: Any, values: NDArray[Any], place: Place) -> pa.LargeStringArray:
+def _arrow(strings: Any, values: NDArray[Any], place: Place) -> Any:
     try:
         return pa.array(strings, pa.large_string(), from_pandas=True)
     except (UnicodeEncodeError, pa.ArrowException, TypeError):
@@ -100,16 +104,16 @@ def _instants(kinds: set[type], objects: list[Any], place: Place) -> pd.Datetime
         return None
     if mixed:
         names = ", ".join(sorted(kind.__name__ for kind in others or _FLOATS & kinds))
-        refusals.refuse_mixed_instants(place, f"also other values ({names})")
+        raise refusals.mixed_instants(place, f"also other values ({names})")
     zones = {str(value.tzinfo) for value in objects if type(value) is pd.Timestamp}
     if len(zones) > 1:
-        refusals.refuse_mixed_instants(place, f"of different time zones ({', '.join(sorted(zones))})")
+        raise refusals.mixed_instants(place, f"of different time zones ({', '.join(sorted(zones))})")
     if first is None:
         return pd.DatetimeIndex(np.full(len(objects), "NaT", dtype="M8[ns]"))
     try:
         return pd.DatetimeIndex([value if type(value) is pd.Timestamp else pd.NaT for value in objects]).as_unit("ns")
     except pd.errors.OutOfBoundsDatetime:
-        refusals.refuse_mixed_instants(place, "some outside of what nanoseconds can hold (years 1677 to 2262)")
+        raise refusals.mixed_instants(place, "some outside of what nanoseconds can hold (years 1677 to 2262)") from None
 
 
 def _is_missing(value: object) -> bool:
@@ -125,16 +129,15 @@ def _refuse(values: NDArray[Any], place: Place) -> NoReturn:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                refusals.refuse_surrogate(place, row, value)
+                raise refusals.bad_surrogate(place, row, value) from None
             first = str
         elif isinstance(value, str):
-            refusals.refuse_subclass(place, row, value)
+            raise refusals.bad_subclass(place, row, value)
         elif value is not None and not (kind in _FLOATS and value != value):  # noqa: PLR0124 -- NaN is not itself
             if value is pd.NaT and first is None and any(type(other) is str for other in values[row:]):
                 first = str
-            refusals.refuse_value(place, row, value, after=first)
-    message = f"{place} could not be read as strings"
-    raise refusals.UserInputException(message)
+            raise refusals.bad_value(place, row, value, after=first)
+    raise UserInputException(f"String encoding failed in {place}. Store it with write_pickle.")
 
 
 def from_arrow(values: pa.Array | pa.ChunkedArray) -> StringColumn:
