@@ -53,6 +53,8 @@ class Draft:
         Whether there is anything to publish.
     puts : list of (key, buffer)
         Objects to store before the swap.
+    freed : list of str
+        Keys to remove after it.
     """
 
     def __init__(self, catalog: Catalog, reader: Reader, head: Head, tag: str | None, commit: bytes) -> None:
@@ -62,6 +64,7 @@ class Draft:
         self.commit = commit
         self.changed = False
         self.puts: list[tuple[str, Buffer]] = []
+        self.freed: list[str] = []
         self._data: dict[bytes, bytes] = {}
 
     @property

@@ -44,7 +44,9 @@ class Manifest(msgspec.Struct, array_like=True):
         Unique within the symbol: the version that began it.
     rows : int
     schemas : list of bytes
-        Ids of the schema pieces that slices refer to; the last one is the schema of the version.
+        Ids of the schema pieces that slices refer to.
+    schema : int
+        Which of them is the schema of the version.
     chunks : list of ChunkRef
     inlined : list of bytes
         Ids of its pieces and segments that lie in the pool beside it.
@@ -53,6 +55,7 @@ class Manifest(msgspec.Struct, array_like=True):
     number: int
     rows: int
     schemas: list[bytes]
+    schema: int
     chunks: list[ChunkRef]
     inlined: list[bytes] = []
 
@@ -110,15 +113,13 @@ class Contents:
         data = self.fresh.get(identifier)
         return data if data is not None else self.pieces.get(identifier)
 
-    def schema(self, position: int = -1) -> Schema:
+    def schema(self, position: int | None = None) -> Schema:
         """One of the schemas that slices refer to; by default that of the version."""
-        identifier = self.manifest.schemas[position]
+        identifier = self.manifest.schemas[self.manifest.schema if position is None else position]
         schema = _schema_cache.get(identifier)
         if schema is None:
             schema = _schemas.decode(self.piece(identifier))
-            if len(_schema_cache) >= _SCHEMAS_KEPT:
-                _schema_cache.clear()
-            _schema_cache[identifier] = schema
+            _keep_schema(identifier, schema)
         return schema
 
     def chunk(self, number: int) -> Slices:
@@ -154,26 +155,25 @@ class Contents:
 def begin(number: int, schema: Schema, slices: Slices, pieces: Pieces) -> Contents:
     """A new manifest of one schema."""
     identifier = new_id()
-    made = Contents(Manifest(number, 0, [identifier], []), pieces, {identifier: encode_schema(schema)})
-    _schema_cache[identifier] = schema
+    made = Contents(Manifest(number, 0, [identifier], 0, []), pieces, {identifier: encode_schema(schema)})
+    _keep_schema(identifier, schema)
     _add(made, slices)
     return made
 
 
-def replace(base: Contents, number: int, start: int, stop: int, new: Slices, schema: Schema) -> Contents:
-    """A manifest whose rows `start` to `stop` of `base` are replaced by the slices `new`, with `schema` as its last.
+def replace(  # noqa: PLR0913 - the two versions of a run of rows
+    base: Contents, number: int, start: int, stop: int, new: Slices, schema: Schema, stored: Schema | None = None
+) -> Contents:
+    """A manifest whose rows `start` to `stop` of `base` are replaced by the slices `new`, with `schema` as its own.
 
     Chunks that lie wholly outside the rows are shared; the others are cut and rewritten with the new slices.
-    The slices in `new` are made to refer to `schema`.
+    `stored` is the schema of the new slices' segments where it differs from `schema`.
     """
     old = base.manifest
-    made = Contents(Manifest(number, 0, list(old.schemas), []), base.pieces, dict(base.fresh))
-    if schema != base.schema():
-        identifier = new_id()
-        made.fresh[identifier] = encode_schema(schema)
-        _schema_cache[identifier] = schema
-        made.manifest.schemas.append(identifier)
-    new = new.with_schema(len(made.manifest.schemas) - 1) if len(new) else new
+    made = Contents(Manifest(number, 0, list(old.schemas), old.schema, []), base.pieces, dict(base.fresh))
+    made.manifest.schema = _schema_number(made, schema)
+    if len(new):
+        new = new.with_schema(_schema_number(made, stored or schema))
     low, high = _touched_chunks(old, start, stop)
     touched = concat([base.chunk(i) for i in range(low, high)])
     first = sum(chunk.rows for chunk in old.chunks[:low])
@@ -192,6 +192,25 @@ def replace(base: Contents, number: int, start: int, stop: int, new: Slices, sch
 def keep_rows(base: Contents, rows: int) -> Contents:
     """The manifest cut to its first `rows` rows, under the same number."""
     return replace(base, base.manifest.number, rows, base.manifest.rows, Slices.empty(), base.schema())
+
+
+def _schema_number(made: Contents, schema: Schema) -> int:
+    """The position of a schema in the manifest's list, to which it is added where it is new."""
+    schemas = made.manifest.schemas
+    for number in (made.manifest.schema, *range(len(schemas))):
+        if made.schema(number) == schema:
+            return number
+    identifier = new_id()
+    made.fresh[identifier] = encode_schema(schema)
+    _keep_schema(identifier, schema)
+    schemas.append(identifier)
+    return len(schemas) - 1
+
+
+def _keep_schema(identifier: bytes, schema: Schema) -> None:
+    if len(_schema_cache) >= _SCHEMAS_KEPT:
+        _schema_cache.clear()
+    _schema_cache[identifier] = schema
 
 
 def _touched_chunks(manifest: Manifest, start: int, stop: int) -> tuple[int, int]:

@@ -1,0 +1,157 @@
+"""Listing: symbols and versions, live or in snapshots."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.keys import HEADS, head_key
+from coldframe.catalog.names import decode_symbol
+from coldframe.catalog.reclaim import snapshots
+from coldframe.catalog.records import Head, integers, is_tombstone
+from coldframe.catalog.snapshot_records import Snapshot, decode_held
+from coldframe.catalog.versions import History, checked_head, read_snapshot
+from coldframe.exceptions import InternalException, NoSuchVersionException
+from coldframe.format.checksums import Damage
+from coldframe.operations.arguments import parse_as_of
+from coldframe.catalog.damage import damaged
+from coldframe.operations.read import with_version
+from coldframe.operations.results import VersionRow
+from coldframe.stores.base import Reader
+
+
+def list_symbols(catalog: Catalog, snapshot: str | None = None, regex: str | None = None) -> list[str]:
+    """The names of all live symbols, or of those a snapshot holds; with `regex` those in which it is found."""
+    pattern = None
+    if regex is not None:
+        try:
+            pattern = re.compile(regex)
+        except (re.error, TypeError) as error:
+            raise InternalException(
+                f"regex {regex!r} is not a valid regular expression: {error}. Escape special characters with a backslash."
+            ) from None
+    with catalog.store.reading() as reader:
+        if snapshot is not None:
+            names = list(_snapshot(reader, catalog, snapshot).symbols)
+        else:
+            names = _live_symbols(reader, catalog)
+    return names if pattern is None else [name for name in names if pattern.search(name)]
+
+
+def has_symbol(catalog: Catalog, symbol: Any, as_of: Any = None) -> bool:
+    """Whether a symbol has a live version, or the version that `as_of` means."""
+    if not isinstance(symbol, str):
+        return False
+    try:
+        with_version(catalog, symbol, parse_as_of(as_of), lambda reader, version: None)
+    except NoSuchVersionException:
+        return False
+    return True
+
+
+def list_versions(
+    catalog: Catalog,
+    symbol: str | None = None,
+    snapshot: str | None = None,
+    latest_only: bool = False,  # noqa: FBT001, FBT002 - the caller hands it on by name
+    skip_snapshots: bool = False,  # noqa: FBT001, FBT002 - the caller hands it on by name
+) -> list[VersionRow]:
+    """The versions of one symbol or all, newest first for each symbol."""
+    try:
+        with catalog.store.reading() as reader:
+            if snapshot is not None:
+                return _versions_in_snapshot(reader, catalog, snapshot, symbol)
+            heads = _heads(reader, catalog, symbol)
+            holders = [] if skip_snapshots else snapshots(reader)[0]
+            return _rows(reader, heads, holders, symbol, latest_only=latest_only)
+    except Damage as damage:
+        raise damaged(damage, catalog.library, symbol) from damage
+
+
+def _rows(
+    reader: Reader, heads: dict[str, Head], holders: list[Snapshot], symbol: str | None, *, latest_only: bool
+) -> list[VersionRow]:
+    held = _held(holders, symbol)
+    rows: list[VersionRow] = []
+    for name in sorted(heads.keys() | held.keys()):
+        kept = held.get(name, {})
+        numbers: list[int] = []
+        created: list[int] = []
+        if name in heads:
+            history = History(reader, heads[name])
+            groups = [heads[name].live] if latest_only else [group for _, group in history.groups()]
+            for group in groups:
+                numbers.extend(integers(group.numbers).tolist())
+                created.extend(integers(group.created).tolist())
+        if not kept:
+            found = [VersionRow(name, n, c, False, []) for n, c in zip(numbers[::-1], created[::-1], strict=True)]
+        else:
+            live = dict(zip(numbers, created, strict=True))
+            found = [
+                VersionRow(name, n, live[n] if n in live else kept[n][0], n not in live, kept[n][1] if n in kept else [])
+                for n in sorted(live.keys() | kept.keys(), reverse=True)
+            ]
+        rows.extend(found[:1] if latest_only else found)
+    return rows
+
+
+def _held(holders: list[Snapshot], symbol: str | None) -> dict[str, dict[int, tuple[int, list[str]]]]:
+    """For each symbol: the versions that snapshots hold, with creation time and the snapshots' names."""
+    found: dict[str, dict[int, tuple[int, list[str]]]] = {}
+    for snapshot in holders:
+        names = snapshot.symbols if symbol is None else [symbol] if symbol in snapshot.symbols else []
+        for name in names:
+            record = decode_held(snapshot.symbols[name]).record
+            found.setdefault(name, {}).setdefault(record.number, (record.created, []))[1].append(snapshot.name)
+    return found
+
+
+def _versions_in_snapshot(reader: Reader, catalog: Catalog, name: str, symbol: str | None) -> list[VersionRow]:
+    snapshot = _snapshot(reader, catalog, name)
+    rows = []
+    for held_symbol, raw in sorted(snapshot.symbols.items()):
+        if symbol is None or symbol == held_symbol:
+            record = decode_held(raw).record
+            rows.append(VersionRow(held_symbol, record.number, record.created, False, [name]))
+    return rows
+
+
+def _snapshot(reader: Reader, catalog: Catalog, name: str) -> Snapshot:
+    try:
+        return read_snapshot(reader, catalog.library, name)
+    except Damage as damage:
+        raise damaged(damage, catalog.library, None) from damage
+
+
+def _heads(reader: Reader, catalog: Catalog, symbol: str | None) -> dict[str, Head]:
+    if symbol is not None:
+        keys = [head_key(symbol)]
+    else:
+        keys = [entry.key for entry in reader.list(HEADS) if not is_tombstone(entry.size)]
+    found: dict[str, Head] = {}
+    for key, stored in zip(keys, reader.get_many(keys), strict=True):
+        if stored is not None:
+            head = checked_head(key, stored.data)
+            found[head.symbol] = head
+    return found
+
+
+def _live_symbols(reader: Reader, catalog: Catalog) -> list[str]:
+    names: list[str] = []
+    shortened: list[str] = []
+    for entry in reader.list(HEADS):
+        if is_tombstone(entry.size):
+            continue
+        name = decode_symbol(entry.key[len(HEADS) :])
+        if name is None:
+            shortened.append(entry.key)
+        else:
+            names.append(name)
+    for key, stored in zip(shortened, reader.get_many(shortened), strict=True):
+        if stored is not None:
+            try:
+                names.append(checked_head(key, stored.data).symbol)
+            except Damage as damage:
+                raise damaged(damage, catalog.library, None) from damage
+    return names

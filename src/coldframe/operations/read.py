@@ -1,0 +1,258 @@
+"""Read: rows and columns of a version, or its metadata, one symbol or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.keys import head_key
+from coldframe.catalog.records import ASCENDING, SORTED
+from coldframe.catalog.versions import History, Version, checked_head, find, resolve
+from coldframe.exceptions import (
+    ArcticException,
+    ErrorCode,
+    InternalException,
+    KeyNotFoundException,
+    NoDataFoundException,
+    NoSuchVersionException,
+    UnsortedDataException,
+)
+from coldframe.format.checksums import Damage
+from coldframe.format.schema import Schema
+from coldframe.frames.evolve import index_kind, is_timeseries
+from coldframe.frames.meta import frame_meta, select
+from coldframe.frames.metadata import decode_metadata
+from coldframe.frames.pandas_out import denormalize
+from coldframe.frames.pickled import unpickle_table
+from coldframe.operations.arguments import (
+    AsOf,
+    TimeRange,
+    check_one_range,
+    parse_as_of,
+    parse_columns,
+    parse_date_range,
+    parse_row_range,
+)
+from coldframe.catalog.damage import damaged
+from coldframe.operations.locate import rows_between
+from coldframe.operations.results import Loaded, ReadItem
+from coldframe.operations.rows import load
+from coldframe.stores.base import Reader
+
+T = TypeVar("T")
+
+TRIES = 4
+"""A reader that finds an object gone looks at the head anew this often: the version may have been deleted."""
+
+
+class Wanted:
+    """What of a version is to be read: checked arguments."""
+
+    __slots__ = ("as_of", "columns", "rows", "times")
+
+    def __init__(self, item: ReadItem) -> None:
+        check_one_range(item.date_range, item.row_range)
+        self.as_of = parse_as_of(item.as_of)
+        self.times = parse_date_range(item.date_range)
+        self.rows = parse_row_range(item.row_range)
+        self.columns = parse_columns(item.columns)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing limits what is read."""
+        return self.times is None and self.rows is None and self.columns is None
+
+
+def read(
+    catalog: Catalog, symbol: str, as_of: Any = None, *, date_range: Any = None, row_range: Any = None, columns: Any = None
+) -> Loaded:
+    """Read a version: all of it, or some rows or columns."""
+    wanted = Wanted(ReadItem(symbol, as_of, date_range, row_range, columns))
+    return with_version(catalog, symbol, wanted.as_of, lambda reader, version: _loaded(reader, version, wanted))
+
+
+def head(catalog: Catalog, symbol: str, n: int = 5, as_of: Any = None, columns: Any = None) -> Loaded:
+    """The first `n` rows, or all but the last `-n`, as pandas has it."""
+    return read(catalog, symbol, as_of, row_range=(None, _count(n)), columns=columns)
+
+
+def tail(catalog: Catalog, symbol: str, n: int = 5, as_of: Any = None, columns: Any = None) -> Loaded:
+    """The last `n` rows, or all but the first `-n`, as pandas has it."""
+    rows = (0, 0) if _count(n) == 0 else (-n, None)
+    return read(catalog, symbol, as_of, row_range=rows, columns=columns)
+
+
+def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | ArcticException]:
+    """Read several symbols; an item that fails leaves its error in the list."""
+    results: list[Loaded | ArcticException | None] = [None] * len(items)
+    wanted = [Wanted(item) for item in items]
+    newest = [i for i, w in enumerate(wanted) if not isinstance(w.as_of.value, str)]
+    with catalog.store.reading() as reader:
+        keys = [head_key(items[i].symbol) for i in newest]
+        for i, key, stored in zip(newest, keys, reader.get_many(keys), strict=True):
+            if stored is None:
+                continue
+            symbol = items[i].symbol
+            try:
+                version = _checked_find(History(reader, checked_head(key, stored.data)), catalog, wanted[i].as_of)
+                results[i] = _loaded(reader, version, wanted[i])
+            except NoSuchVersionException as error:
+                results[i] = error
+            except (ArcticException, Damage):
+                continue  # read on its own below, with all that a single read does about it
+    for i, result in enumerate(results):
+        if result is None:
+            symbol = items[i].symbol
+            try:
+                results[i] = with_version(
+                    catalog, symbol, wanted[i].as_of, lambda reader, version, w=wanted[i]: _loaded(reader, version, w)
+                )
+            except ArcticException as error:
+                results[i] = error
+    return [result for result in results if result is not None]
+
+
+def read_metadata(catalog: Catalog, symbol: str, as_of: Any = None) -> Loaded:
+    """A version's metadata, without its data."""
+    try:
+        return with_version(catalog, symbol, parse_as_of(as_of), lambda _, version: _result(version, None))
+    except NoSuchVersionException as error:
+        raise NoDataFoundException(error.message, code=error.code) from None
+
+
+def read_metadata_batch(catalog: Catalog, items: Sequence[tuple[str, Any]]) -> list[Loaded | ArcticException]:
+    """The metadata of several versions; an item that fails leaves its error in the list."""
+    results: list[Loaded | ArcticException] = []
+    for symbol, as_of in items:
+        try:
+            results.append(read_metadata(catalog, symbol, as_of))
+        except ArcticException as error:
+            results.append(error)
+    return results
+
+
+def with_version(catalog: Catalog, symbol: str, as_of: AsOf, work: Callable[[Reader, Version], T]) -> T:
+    """Find a version and work on it; if an object has been freed meanwhile, look at the newest head again.
+
+    Raises
+    ------
+    NoSuchVersionException, NoDataFoundException
+        There is no such version (any more).
+    DamagedDataException
+        Naming library, symbol, version and key.
+    """
+    store = catalog.store
+    version: Version | None = None
+    for tried in range(1, TRIES + 1):
+        try:
+            with store.reading() as reader:
+                version = None
+                version = _checked_resolve(reader, catalog, symbol, as_of)
+                return work(reader, version)
+        except KeyNotFoundException as error:
+            if tried == TRIES or store.atomic:
+                gone = Damage(f"an object that is named is missing ({error.message})")
+                raise damaged(gone, catalog.library, symbol, version.record.number if version else None) from error
+        except Damage as damage:
+            number = version.record.number if version is not None else None
+            raise damaged(damage, catalog.library, symbol, number) from damage
+    raise AssertionError("the last try returns or raises")
+
+
+def _checked_resolve(reader: Reader, catalog: Catalog, symbol: str, as_of: AsOf) -> Version:
+    if as_of.by_time:
+        _check_not_future(catalog, symbol, as_of)
+    return resolve(reader, catalog, symbol, as_of.value, by_time=as_of.by_time)
+
+
+def _checked_find(history: History, catalog: Catalog, as_of: AsOf) -> Version:
+    if as_of.by_time:
+        _check_not_future(catalog, history.head.symbol, as_of)
+    value = as_of.value
+    return find(history, catalog, value if not isinstance(value, str) else None, by_time=as_of.by_time)
+
+
+def _check_not_future(catalog: Catalog, symbol: str, as_of: AsOf) -> None:
+    if isinstance(as_of.value, int) and as_of.value > catalog.clock() + FUTURE_ALLOWED:
+        raise NoSuchVersionException(
+            f"as_of {np.datetime64(as_of.value, 'ns')} UTC for symbol '{symbol}' lies in the future: what it means would "
+            "change with the next write. Give a time that has passed, or leave as_of out for the newest version."
+        )
+
+
+FUTURE_ALLOWED = 60_000_000_000
+"""Nanoseconds that a time may be ahead of this machine's clock: clocks differ a little."""
+
+
+def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
+    schema = version.contents.schema()
+    what = frame_meta(schema).kind
+    if what == "pickled":
+        if not wanted.whole:
+            raise InternalException(
+                f"symbol '{version.symbol}' (version {version.record.number}) holds pickled data, which can only be read "
+                "whole: leave out columns, date_range, row_range, head and tail.",
+                code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_PICKLED_DATA,
+            )
+        return _result(version, unpickle_table(load(reader, version, 0, version.record.rows)))
+    start, stop = _rows(reader, version, schema, wanted)
+    if wanted.columns is None or what == "series":
+        table = load(reader, version, start, stop)
+    else:
+        positions = _positions(schema, wanted.columns)
+        table = load(reader, version, start, stop, np.sort(schema.place[positions]))
+        table.schema = select(schema, positions)
+    return _result(version, denormalize(table, whole=stop - start == version.record.rows))
+
+
+def _result(version: Version, data: Any) -> Loaded:
+    record = version.record
+    packed = version.metadata()
+    metadata = None if packed is None else decode_metadata(packed)
+    return Loaded(version.symbol, record.number, record.created, data, metadata)
+
+
+def _rows(reader: Reader, version: Version, schema: Schema, wanted: Wanted) -> tuple[int, int]:
+    total = version.record.rows
+    if wanted.rows is not None:
+        start, stop, _ = slice(*wanted.rows).indices(total)
+        return start, max(start, stop)
+    if wanted.times is not None:
+        return _rows_in_time(reader, version, schema, wanted.times)
+    return 0, total
+
+
+def _rows_in_time(reader: Reader, version: Version, schema: Schema, times: TimeRange) -> tuple[int, int]:
+    record = version.record
+    if not record.rows:
+        return 0, 0
+    if not is_timeseries(schema):
+        raise InternalException(
+            f"symbol '{version.symbol}' has a {index_kind(schema)} index, so date_range has no meaning for it. Use "
+            "row_range, or store it with a DatetimeIndex.",
+            code=ErrorCode.E_UNSUPPORTED_INDEX_TYPE,
+        )
+    if record.sorted != ASCENDING:
+        raise UnsortedDataException(
+            f"symbol '{version.symbol}' (version {record.number}) is stored {SORTED[record.sorted].lower()}, so "
+            "date_range cannot be applied. Read it whole, or write it sorted."
+        )
+    return rows_between(reader, version, *times.in_unit(schema.dtype(0).unit))
+
+
+def _positions(schema: Schema, names: list[str]) -> NDArray[np.intp]:
+    """The positions in table order of the index and of the columns with these names; unknown names are passed over."""
+    positions = list(range(schema.index_columns))
+    for name in dict.fromkeys(names):
+        positions.extend(schema.columns_named.get(name, ()))
+    return np.array(sorted(positions), dtype=np.intp)
+
+
+def _count(n: Any) -> int:
+    if not isinstance(n, (int, np.integer)):
+        raise TypeError(f"n is {n!r}; give the number of rows as an int.")
+    return int(n)

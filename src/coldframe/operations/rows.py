@@ -1,0 +1,198 @@
+"""Loading rows of a version into a table: only the slices, blocks and bytes that are wanted, on all cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.catalog.keys import data_key
+from coldframe.catalog.slices import Slices
+from coldframe.catalog.versions import Version
+from coldframe.format.assembly import Assembly
+from coldframe.format.checksums import Damage
+from coldframe.format.schema import Schema
+from coldframe.format.segments import BLOCK
+from coldframe.format.table import Table
+from coldframe.parallel import map_jobs
+from coldframe.stores.base import Buffer, Fetch, Reader
+
+PARALLEL = 1024 * 1024
+"""Fewer encoded bytes than this are decoded in the calling thread."""
+WAVE = 32 * 1024 * 1024
+"""At most about this many encoded bytes are held at once."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """The wanted blocks of one segment of one slice, and which rows of it go where."""
+
+    key: str
+    source: Schema
+    blocks: NDArray[Any]
+    from_row: int
+    to_row: int
+    at: int
+    dictionary: int
+    inlined: bytes | None
+    payloads: list[Buffer]
+    size: int
+
+
+def load(
+    reader: Reader, version: Version, start: int, stop: int, columns: NDArray[Any] | None = None
+) -> Table:
+    """Rows `start` to `stop` of a version, whole or some columns (ascending stored positions)."""
+    schema = version.contents.schema()
+    slices, begin = version.contents.slices(start, stop)
+    return load_slices(reader, version, slices, begin, start, stop, schema, columns)
+
+
+def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
+    reader: Reader,
+    version: Version,
+    slices: Slices,
+    begin: int,
+    start: int,
+    stop: int,
+    schema: Schema,
+    columns: NDArray[Any] | None = None,
+) -> Table:
+    """Rows `start` to `stop` out of slices of which the first begins at row `begin`."""
+    assembly = Assembly(schema, columns, stop - start)
+    if stop <= start:
+        return assembly.finish()
+    parts = _wanted_parts(version, assembly, slices, begin, start, stop)
+    dictionaries = _Dictionaries(reader, version, slices)
+    for wave in _waves(parts):
+        _fetch(reader, wave)
+        dictionaries.fetch(wave)
+
+        def decode(part: _Part) -> None:
+            try:
+                assembly.add(
+                    part.source,
+                    part.blocks,
+                    part.payloads,
+                    part.from_row,
+                    part.to_row,
+                    part.at,
+                    dictionaries.of(part),
+                )
+            except Damage as damage:
+                raise Damage(damage.reason, damage.key or part.key) from damage
+
+        map_jobs(decode, wave, inline=sum(part.size for part in wave) < PARALLEL)
+        for part in wave:
+            part.payloads = []
+    return assembly.finish()
+
+
+def _wanted_parts(
+    version: Version, assembly: Assembly, slices: Slices, begin: int, start: int, stop: int
+) -> list[_Part]:
+    contents = version.contents
+    symbol = version.symbol
+    low = int(np.searchsorted(slices.starts, start - begin, side="right")) - 1
+    high = int(np.searchsorted(slices.starts, stop - begin, side="left"))
+    parts = []
+    starts = slices.starts.tolist()
+    rows = slices.slices[low:high].tolist()
+    segment_starts, block_starts = slices.segment_starts.tolist(), slices.block_starts.tolist()
+    for number, row in zip(range(low, high), rows, strict=True):
+        _, offset, _, _, _, _, schema_number, dictionary, _ = row
+        slice_begin = begin + starts[number]
+        slice_end = begin + starts[number + 1]
+        first, last = max(start, slice_begin), min(stop, slice_end)
+        source = contents.schema(schema_number)
+        from_row, to_row = first - slice_begin + offset, last - slice_begin + offset
+        for segment in range(segment_starts[number], segment_starts[number + 1]):
+            blocks = slices.blocks[block_starts[segment] : block_starts[segment + 1]]
+            blocks = assembly.wanted(source, blocks)
+            if not len(blocks):
+                continue
+            identifier = slices.ids[segment]
+            inlined = contents.pieces.inlined(identifier)
+            parts.append(
+                _Part(
+                    data_key(symbol, identifier) if inlined is None else f"(inlined) {identifier.hex()}",
+                    source,
+                    blocks,
+                    from_row,
+                    to_row,
+                    first - start,
+                    dictionary,
+                    inlined,
+                    [],
+                    int(blocks["length"].sum()),
+                )
+            )
+    return parts
+
+
+def _waves(parts: list[_Part]) -> list[list[_Part]]:
+    waves: list[list[_Part]] = [[]]
+    held = 0
+    for part in parts:
+        if held and held + part.size > WAVE:
+            waves.append([])
+            held = 0
+        waves[-1].append(part)
+        held += part.size
+    return waves
+
+
+def _fetch(reader: Reader, parts: list[_Part]) -> None:
+    """Give each part the bytes of its blocks."""
+    wanted = []
+    for part in parts:
+        offsets, lengths = part.blocks["offset"].tolist(), part.blocks["length"].tolist()
+        ranges = [(offset, offset + length) for offset, length in zip(offsets, lengths, strict=True)]
+        if part.inlined is not None:
+            view = memoryview(part.inlined)
+            part.payloads = [view[a:b] for a, b in ranges]
+        else:
+            wanted.append((part, Fetch(part.key, ranges)))
+    if wanted:
+        fetched = reader.fetch([fetch for _, fetch in wanted])
+        for (part, _), payloads in zip(wanted, fetched, strict=True):
+            part.payloads = payloads
+
+
+class _Dictionaries:
+    """The shared dictionaries of the slices being read, each fetched once."""
+
+    def __init__(self, reader: Reader, version: Version, slices: Slices) -> None:
+        self.reader = reader
+        self.version = version
+        self.slices = slices
+        self.blocks = [np.frombuffer(d.blocks, BLOCK) for d in slices.dictionaries]
+        self.payloads: list[dict[int, tuple[Any, Buffer]]] = [{} for _ in slices.dictionaries]
+
+    def fetch(self, parts: list[_Part]) -> None:
+        """Fetch the dictionaries that the blocks of these parts refer to."""
+        if not self.blocks:
+            return
+        for number, payloads in enumerate(self.payloads):
+            numbers = {
+                n for part in parts if part.dictionary == number for n in part.blocks["dictionary"].tolist() if n >= 0
+            } - payloads.keys()
+            if not numbers:
+                continue
+            identifier = self.slices.dictionaries[number].id
+            ordered = sorted(numbers)
+            rows = [self.blocks[number][n] for n in ordered]
+            ranges = [(int(row["offset"]), int(row["offset"] + row["length"])) for row in rows]
+            inlined = self.version.contents.pieces.inlined(identifier)
+            if inlined is not None:
+                view = memoryview(inlined)
+                fetched: list[Buffer] = [view[a:b] for a, b in ranges]
+            else:
+                fetched = self.reader.fetch([Fetch(data_key(self.version.symbol, identifier), ranges)])[0]
+            payloads.update(zip(ordered, zip(rows, fetched, strict=True), strict=True))
+
+    def of(self, part: _Part) -> dict[int, tuple[Any, Buffer]]:
+        """For a part: block number of a dictionary to its BLOCK row and bytes."""
+        return self.payloads[part.dictionary] if part.dictionary >= 0 else {}

@@ -1,0 +1,156 @@
+"""Snapshots: named, immutable sets of versions that stay readable whatever happens to the symbols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.commit import commit
+from coldframe.catalog.draft import Draft
+from coldframe.catalog.keys import HEADS, head_key, snapshot_key
+from coldframe.catalog.manifest import encode_manifest
+from coldframe.catalog.names import check_snapshot
+from coldframe.catalog.reclaim import snapshots
+from coldframe.catalog.records import is_tombstone
+from coldframe.catalog.snapshot_records import Held, Snapshot, encode_held, encode_snapshot
+from coldframe.catalog.versions import History, Version, checked_head, held_version, read_snapshot
+from coldframe.exceptions import ConflictException, ErrorCode, InternalException, NoSuchVersionException
+from coldframe.format.checksums import Damage
+from coldframe.frames.metadata import decode_metadata, encode_metadata
+from coldframe.catalog.damage import damaged
+from coldframe.stores.base import Conflict, Publication, Reader, Swap, UnknownOutcome
+
+ATTEMPTS = 100
+
+
+def snapshot(
+    catalog: Catalog,
+    name: str,
+    metadata: Any = None,
+    skip_symbols: Iterable[str] | None = None,
+    versions: Mapping[str, int] | None = None,
+) -> None:
+    """Hold the newest version of every symbol, or exactly the given versions, under a name."""
+    catalog.check_writable("snapshot")
+    check_snapshot(name)
+    skipped = set(skip_symbols or ())
+    if skipped and versions:
+        raise InternalException(
+            f"snapshot '{name}': skip_symbols and versions were both given; give one of them.",
+            code=ErrorCode.E_INVALID_ARGUMENT,
+        )
+    key = snapshot_key(name)
+    packed = encode_metadata(metadata) or b""
+    mine: bytes | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            with catalog.store.reading() as reader:
+                stored = reader.get_many([key])[0]
+                if stored is not None:
+                    if mine is not None and bytes(stored.data) == mine:
+                        return  # the reply was lost, the snapshot was not
+                    raise InternalException(
+                        f"snapshot '{name}' exists already in library '{catalog.library}'. Delete it first, or take "
+                        "another name."
+                    )
+                symbols, unchanged = _to_hold(reader, catalog, versions, skipped)
+        except Damage as damage:
+            raise damaged(damage, catalog.library, None) from damage
+        data = encode_snapshot(Snapshot(name, catalog.clock(), packed, symbols))
+        try:
+            catalog.store.publish(Publication((), Swap(key, data, None), unchanged=unchanged))
+        except Conflict:
+            continue
+        except UnknownOutcome:
+            mine = data
+            continue
+        return
+    raise ConflictException(
+        f"snapshot '{name}' of library '{catalog.library}' lost to other writers {ATTEMPTS} times. Nothing was written; "
+        "try again."
+    )
+
+
+def delete_snapshot(catalog: Catalog, name: str) -> None:
+    """Delete a snapshot; what only it held is freed."""
+    catalog.check_writable("delete_snapshot")
+    with catalog.store.reading() as reader:
+        try:
+            symbols = list(read_snapshot(reader, catalog.library, name).symbols)
+        except Damage:
+            symbols = []  # a damaged snapshot holds nothing that could be read; it may still be deleted
+    catalog.store.delete([snapshot_key(name)])
+    if catalog.store.atomic:
+        # Without a grace period, what the snapshot held can go at once: its symbols' heads still list it as retired.
+        for symbol in symbols:
+            commit(catalog, symbol, _free_retired, operation="delete_snapshot")
+
+
+def list_snapshots(catalog: Catalog, load_metadata: bool = True) -> dict[str, Any] | list[str]:  # noqa: FBT001, FBT002
+    """The names of all snapshots, with their metadata unless told otherwise."""
+    try:
+        with catalog.store.reading() as reader:
+            found, _ = snapshots(reader)
+    except Damage as damage:
+        raise damaged(damage, catalog.library, None) from damage
+    if not load_metadata:
+        return [each.name for each in found]
+    return {each.name: decode_metadata(each.metadata) if each.metadata else None for each in found}
+
+
+def _free_retired(draft: Draft) -> None:
+    draft.changed = bool(draft.head.retired)
+
+
+def _to_hold(
+    reader: Reader, catalog: Catalog, versions: Mapping[str, int] | None, skipped: set[str]
+) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """What a snapshot names, and the heads that must not change until it is published."""
+    if versions:
+        keys = [head_key(symbol) for symbol in versions]
+    else:
+        keys = [entry.key for entry in reader.list(HEADS) if not is_tombstone(entry.size)]
+        if not keys:
+            raise NoSuchVersionException(
+                f"library '{catalog.library}' has no symbols, so there is nothing for a snapshot to hold."
+            )
+    held: dict[str, Any] = {}
+    unchanged: dict[str, str | None] = {}
+    wanted = list((versions or {}).items())
+    for number, (key, stored) in enumerate(zip(keys, reader.get_many(keys), strict=True)):
+        unchanged[key] = None if stored is None else stored.tag
+        history = None if stored is None else History(reader, checked_head(key, stored.data))
+        if versions:
+            symbol, asked = wanted[number]
+            version = history.numbered(asked) if history is not None else None
+            if version is None:
+                version = _held_elsewhere(reader, catalog, symbol, asked)
+            held[symbol] = encode_held(_hold(version))
+        elif history is not None and history.head.symbol not in skipped:
+            latest = history.latest()
+            if latest is not None:
+                held[history.head.symbol] = encode_held(_hold(latest))
+    return held, unchanged
+
+
+def _held_elsewhere(reader: Reader, catalog: Catalog, symbol: str, number: int) -> Version:
+    """A version that is deleted but that another snapshot still holds."""
+    for other in snapshots(reader)[0]:
+        version = held_version(reader, other, symbol)
+        if version is not None and version.record.number == number:
+            return version
+    raise NoSuchVersionException(
+        f"symbol '{symbol}' has no version {number} in library '{catalog.library}', so no snapshot was made. "
+        f"list_versions('{symbol}') shows the versions there are."
+    )
+
+
+def _hold(version: Version) -> Held:
+    contents = version.contents
+    pool = {}
+    for identifier in contents.manifest.inlined:
+        data = contents.pieces.inlined(identifier)
+        if data is not None:
+            pool[identifier] = data
+    return Held(version.record, encode_manifest(contents.manifest), pool)

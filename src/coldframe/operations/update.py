@@ -1,0 +1,277 @@
+"""Update and delete_data_in_range: a new version in which the rows of a time range are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.commit import commit
+from coldframe.catalog.draft import Draft
+from coldframe.catalog.manifest import Contents, replace
+from coldframe.catalog.records import ASCENDING, Record
+from coldframe.catalog.slices import Slices
+from coldframe.catalog.versions import Version
+from coldframe.exceptions import (
+    ArcticException,
+    ArcticInvalidApiUsageException,
+    ErrorCode,
+    InternalException,
+    UnsortedDataException,
+    UserInputException,
+)
+from coldframe.format.schema import Schema
+from coldframe.format.table import Table, concat_tables
+from coldframe.frames.evolve import conform, evolve, index_kind, index_values, is_timeseries, without_freq
+from coldframe.frames.meta import frame_meta
+from coldframe.operations.absorb import absorb_around
+from coldframe.operations.arguments import TimeRange, parse_date_range
+from coldframe.operations.encode import DEFAULT_ROWS, encode
+from coldframe.operations.locate import rows_between, time_at
+from coldframe.operations.prepare import Prepared, check_batch, dress, prepare
+from coldframe.operations.results import Commit, UpdateItem
+from coldframe.operations.rows import load
+from coldframe.operations.write import attempt, committed, place
+
+
+def update(
+    catalog: Catalog,
+    symbol: str,
+    data: Any,
+    *,
+    metadata: Any = None,
+    upsert: bool = False,
+    date_range: Any = None,
+    prune: bool = False,
+) -> Commit:
+    """Replace the rows of the time range that `data` covers, or of `date_range`, by `data`."""
+    return _update(catalog, _prepared(catalog, symbol, data, metadata, date_range), upsert=upsert, prune=prune)
+
+
+def update_batch(
+    catalog: Catalog, items: Sequence[UpdateItem], *, upsert: bool = False, prune: bool = False
+) -> list[Commit | ArcticException]:
+    """Update several symbols, each in a commit of its own; an item that fails leaves its error in the list."""
+    check_batch([item.symbol for item in items], "update_batch")
+    for item in items:
+        prepare(catalog, item.symbol, item.data, item.metadata, validate_index=False)
+
+    def one(item: UpdateItem) -> Commit:
+        prepared = _prepared(catalog, item.symbol, item.data, item.metadata, item.date_range)
+        return _update(catalog, prepared, upsert=upsert, prune=prune)
+
+    return [attempt(lambda i=item: one(i)) for item in items]  # type: ignore[misc]
+
+
+def delete_data_in_range(catalog: Catalog, symbol: str, date_range: Any, *, prune: bool = False) -> Commit:
+    """A new version without the rows of a time range, both ends included; metadata is carried over."""
+    catalog.check_writable(f"deleting data of symbol '{symbol}'")
+    if date_range is None:
+        raise ArcticInvalidApiUsageException(
+            "delete_data_in_range needs a date_range; use (None, None) for all rows, or delete() for the symbol."
+        )
+    span = _checked_range(date_range)
+
+    def edit(draft: Draft) -> Commit:
+        latest = draft.history.latest()
+        if latest is None:
+            raise InternalException(
+                f"symbol '{symbol}' does not exist in library '{catalog.library}', so there is no data to delete.",
+                code=ErrorCode.E_NO_SUCH_VERSION,
+            )
+        schema = latest.contents.schema()
+        _check_updatable(latest, schema, symbol)
+        schema = without_freq(schema)
+        first, last = span.in_unit(schema.dtype(0).unit)
+        start, stop = rows_between(draft.history.reader, latest, first, last)
+        record = _replace_rows(draft, latest, start, stop, None, schema, latest.metadata(), "delete_data_in_range")
+        if prune:
+            draft.keep_newest()
+        return committed(symbol, record)
+
+    return commit(catalog, symbol, edit, operation="delete_data_in_range")
+
+
+class _Prepared:
+    """New rows with the range they replace, in nanoseconds; None: the range of the rows themselves."""
+
+    def __init__(self, rows: Prepared, span: TimeRange | None) -> None:
+        self.rows = rows
+        self.span = span
+
+
+def _prepared(catalog: Catalog, symbol: str, data: Any, metadata: Any, date_range: Any) -> _Prepared:
+    span = None if date_range is None else _checked_range(date_range)
+    rows = prepare(catalog, symbol, data, metadata)
+    if rows.times is None:
+        raise InternalException(
+            f"update of symbol '{symbol}' needs data with a time index (DatetimeIndex, or a MultiIndex with one first); "
+            f"this has a {index_kind(rows.table.schema)} index. Use write() or append().",
+            code=ErrorCode.E_UNSUPPORTED_INDEX_TYPE,
+        )
+    if span is not None:
+        first, last = span.in_unit(rows.table.schema.dtype(0).unit)
+        start = int(np.searchsorted(rows.times, first, side="left"))
+        stop = max(start, int(np.searchsorted(rows.times, last, side="right")))
+        if (start, stop) != (0, len(rows.times)):
+            rows = dress(symbol, rows.table.slice(start, stop), rows.metadata, validate_index=True)
+    return _Prepared(rows, span)
+
+
+def _checked_range(date_range: Any) -> TimeRange:
+    span = parse_date_range(date_range)
+    if span is None or span.reversed:
+        raise UserInputException(
+            f"date_range {date_range!r} ends before it starts, so no rows are meant. Give (start, end) with start <= end."
+        )
+    return span
+
+
+def _update(catalog: Catalog, prepared: _Prepared, *, upsert: bool, prune: bool) -> Commit:
+    rows = prepared.rows
+    symbol = rows.symbol
+
+    def edit(draft: Draft) -> Commit:
+        latest = draft.history.latest()
+        if latest is None:
+            if not upsert:
+                raise InternalException(
+                    f"symbol '{symbol}' does not exist in library '{catalog.library}', so it cannot be updated. Pass "
+                    "upsert=True to create it, or use write().",
+                    code=ErrorCode.E_NO_SUCH_VERSION,
+                )
+            record = place(draft, rows, encode(catalog, symbol, rows.table, rows.times), "update")
+        else:
+            record = _update_rows(draft, latest, prepared)
+        if prune:
+            draft.keep_newest()
+        return committed(symbol, record)
+
+    return commit(catalog, symbol, edit, operation="update")
+
+
+def _check_updatable(latest: Version, schema: Schema, symbol: str) -> None:
+    if frame_meta(schema).kind == "pickled":
+        raise InternalException(
+            f"symbol '{symbol}' was stored with write_pickle; rows of pickled data cannot be changed. Write it anew.",
+            code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_PICKLED_DATA,
+        )
+    if not is_timeseries(schema):
+        raise InternalException(
+            f"symbol '{symbol}' has a {index_kind(schema)} index; only data with a time index has time ranges. Use write().",
+            code=ErrorCode.E_UNSUPPORTED_INDEX_TYPE,
+        )
+    if latest.record.rows and latest.record.sorted != ASCENDING:
+        raise UnsortedDataException(
+            f"symbol '{symbol}' is not in ascending order (version {latest.record.number}), so a time range of it is not "
+            "defined. Write it sorted first."
+        )
+
+
+def _update_rows(draft: Draft, latest: Version, prepared: _Prepared) -> Record:
+    rows = prepared.rows
+    old = latest.contents.schema()
+    if latest.record.rows or frame_meta(old).kind == "pickled":
+        _check_updatable(latest, old, rows.symbol)
+    dynamic = draft.catalog.config.dynamic_schema
+    schema = evolve(
+        old, latest.record.rows, rows.table.schema, rows.table.rows, dynamic=dynamic, symbol=rows.symbol
+    )
+    table = rows.table if dynamic else conform(rows.table, schema)
+    times = index_values(table)
+    if not len(times):
+        start = stop = 0
+    else:
+        first, last = int(times[0]), int(times[-1])
+        if prepared.span is not None:
+            first, last = prepared.span.in_unit(schema.dtype(0).unit)
+        start, stop = rows_between(draft.history.reader, latest, first, last)
+        if start == stop and prepared.span is None:
+            start = stop = rows_between(draft.history.reader, latest, first, np.iinfo(np.int64).max)[0]
+    return _replace_rows(draft, latest, start, stop, table, schema, rows.metadata, "update")
+
+
+def _replace_rows(  # noqa: PLR0913 - one call, every part of the change
+    draft: Draft,
+    latest: Version,
+    start: int,
+    stop: int,
+    table: Table | None,
+    schema: Schema,
+    metadata: bytes | None,
+    cause: str,
+) -> Record:
+    base = latest.contents
+    number = draft.head.next_number
+    times = None if table is None else index_values(table)
+    new_rows = 0 if times is None else len(times)
+    total = base.manifest.rows
+    if start == stop and not new_rows:
+        contents = replace(base, number, total, total, Slices.empty(), schema)
+    else:
+        contents = _replaced(draft, latest, number, start, stop, table, schema)
+    return draft.add_version(
+        cause,
+        contents,
+        sorted_as=ASCENDING,
+        first=_first_time(draft, latest, start, stop, times),
+        last=_last_time(draft, latest, start, stop, times),
+        metadata=metadata,
+    )
+
+
+def _first_time(
+    draft: Draft, latest: Version, start: int, stop: int, times: NDArray[np.int64] | None
+) -> int | None:
+    if start > 0:
+        return latest.record.first
+    if times is not None and len(times):
+        return int(times[0])
+    return time_at(draft.history.reader, latest, stop) if stop < latest.record.rows else None
+
+
+def _last_time(draft: Draft, latest: Version, start: int, stop: int, times: NDArray[np.int64] | None) -> int | None:
+    if stop < latest.record.rows:
+        return latest.record.last
+    if times is not None and len(times):
+        return int(times[-1])
+    return time_at(draft.history.reader, latest, start - 1) if start > 0 else None
+
+
+def _replaced(
+    draft: Draft, latest: Version, number: int, start: int, stop: int, table: Table | None, schema: Schema
+) -> Contents:
+    """The manifest with rows `start` to `stop` replaced; small neighbouring slices are taken into the new ones."""
+    base = latest.contents
+    most = draft.catalog.config.rows_per_segment or DEFAULT_ROWS
+    new_rows = table.rows if table is not None else 0
+    reach = 2 * most
+    around, begin = base.slices(max(0, start - reach), min(base.manifest.rows, stop + reach))
+    before = around.head(max(0, start - begin))
+    after = around.tail(stop - begin)
+    left, right = absorb_around(
+        before.slices["rows"][::-1].tolist(), after.slices["rows"].tolist(), new_rows, most
+    )
+    own = table.schema if table is not None else schema
+    low = start - before.run(len(before) - left, len(before)).rows
+    high = stop + after.run(0, right).rows
+    parts: list[Table] = []
+    if own == schema:
+        if low < start:
+            parts.append(load(draft.history.reader, latest, low, start))
+        if table is not None and table.rows:
+            parts.append(table)
+        if high > stop:
+            parts.append(load(draft.history.reader, latest, stop, high))
+        parts = [conform(part, schema) for part in parts]
+    elif table is not None:
+        low, high, parts = start, stop, [table]
+    if not parts:
+        return replace(base, number, low, high, Slices.empty(), schema)
+    joined = concat_tables(parts)
+    encoded = encode(draft.catalog, latest.symbol, joined, index_values(joined))
+    draft.store_segments(encoded.segments)
+    return replace(base, number, low, high, encoded.slices, schema, own)
