@@ -36,15 +36,18 @@ class Damage(Exception):
     ----------
     reason : str
         What does not fit, e.g. ``"checksum mismatch"``.
+    key : str, optional
+        The key of the damaged object, filled in by the layer that knows it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, key: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.key = key
 
     def within(self, place: str) -> Damage:
         """The same damage, saying where it is."""
-        return Damage(f"{place}: {self.reason}")
+        return Damage(f"{place}: {self.reason}", self.key)
 
 
 checksum = xxhash.xxh3_64_intdigest

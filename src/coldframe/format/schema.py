@@ -86,6 +86,15 @@ class Schema(msgspec.Struct, frozen=True, array_like=True, dict=True):
         counts = np.bincount(self.kind_of, minlength=len(self.types))
         return np.concatenate(([0], np.cumsum(counts))).astype(np.intp)
 
+    @cached_property
+    def columns_named(self) -> dict[str, list[int]]:
+        """The positions in table order of the columns, index levels aside, under each name as a string."""
+        found: dict[str, list[int]] = {}
+        for position, name in enumerate(self.names[self.index_columns :], self.index_columns):
+            if name is not None:
+                found.setdefault(name if isinstance(name, str) else str(name), []).append(position)
+        return found
+
     def dtype(self, column: int) -> DType:
         """The type of a column, by its position in table order."""
         return self.types[int(self.kind_of[column])]

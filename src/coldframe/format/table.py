@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -48,6 +49,19 @@ class StringColumn:
             return StringColumn(self.values, self.codes[start:stop])
         missing = None if self.missing is None else self.missing[start:stop]
         return StringColumn(self.values.slice(start, stop - start), None, missing)
+
+    def plain(self) -> StringColumn:
+        """The same rows with each one's value in place."""
+        if self.codes is None:
+            return self
+        lacking = self.codes < 0
+        missing = None
+        codes = pa.array(self.codes, mask=lacking) if lacking.any() else pa.array(self.codes)
+        values = self.values.take(codes)
+        if lacking.any():
+            missing = np.where(lacking, self.codes, 0).astype(np.int8)
+            values = values.fill_null("" if pa.types.is_large_string(values.type) else b"")
+        return StringColumn(values, None, missing)
 
 
 @dataclass(slots=True)
@@ -102,3 +116,39 @@ class Table:
     def slice(self, start: int, stop: int) -> Table:
         """The rows from `start` to `stop`, sharing memory."""
         return Table(self.schema, stop - start, [band.rows(start, stop) for band in self.bands])
+
+
+def concat_tables(tables: list[Table]) -> Table:
+    """The rows of several tables of one schema, one after the other."""
+    if len(tables) == 1:
+        return tables[0]
+    schema = tables[0].schema
+    bands = [_concat_bands([table.bands[number] for table in tables]) for number in range(len(schema.types))]
+    return Table(schema, sum(table.rows for table in tables), bands)
+
+
+def concat_strings(columns: list[StringColumn]) -> StringColumn:
+    """The rows of several string columns, plain."""
+    plain = [column.plain() for column in columns]
+    values = pa.concat_arrays([column.values for column in plain])
+    if all(column.missing is None for column in plain):
+        return StringColumn(values)
+    missing = [np.zeros(len(c), np.int8) if c.missing is None else c.missing for c in plain]
+    return StringColumn(values, None, np.concatenate(missing))
+
+
+def _concat_bands(bands: list[Band]) -> Band:
+    valid = None
+    if any(band.valid is not None for band in bands):
+        valid = np.concatenate([_validity(band) for band in bands], axis=1)
+    first = bands[0].values
+    if isinstance(first, list) and first and isinstance(first[0], StringColumn):
+        columns = [[cast("StringColumn", band.values[i]) for band in bands] for i in range(len(first))]
+        return Band([concat_strings(column) for column in columns], valid)
+    return Band(np.concatenate([np.asarray(band.values) for band in bands], axis=1), valid)
+
+
+def _validity(band: Band) -> NDArray[Any]:
+    if band.valid is not None:
+        return band.valid
+    return np.ones((len(band.values), len(band.values[0]) if len(band.values) else 0), dtype=bool)

@@ -1,0 +1,1 @@
+"""Ways to write values as bytes, one module each. `docs/format.md` specifies what they write."""
