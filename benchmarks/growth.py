@@ -37,11 +37,7 @@ def measure(folder: Path, sizes: Sizes) -> list[Limit]:
             libraries[side].write("once", rows)
             pd.testing.assert_frame_equal(libraries[side].read("grown").data, rows, check_freq=False)
         reads = in_turn(
-            {
-                f"{side} {name}": partial(libraries[side].read, name)
-                for name in ("grown", "once")
-                for side in SIDES
-            },
+            {f"{side} {name}": partial(libraries[side].read, name) for name in ("grown", "once") for side in SIDES},
             rounds=101,
         )
         ratios = {side: reads[f"{side} grown"] / reads[f"{side} once"] for side in SIDES}

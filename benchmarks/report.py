@@ -52,7 +52,7 @@ def number(value: float, digits: int = 3) -> str:
 def timing_row(timing: Timing) -> str:
     """One line of the table of operations."""
     case = timing.case
-    goal, floor = (("–", "–") if case.goal is None or case.floor is None else (f"{case.goal:g}", f"{case.floor:g}"))
+    goal, floor = ("–", "–") if case.goal is None or case.floor is None else (f"{case.goal:g}", f"{case.floor:g}")
     verdict = timing.verdict if not timing.error else f"failed: {timing.error[:120]}"
     return (
         f"| {case.name} | {number(timing.theirs)} | {number(timing.ours)} | {number(timing.ratio, 2)} "

@@ -19,7 +19,7 @@ SIDES = (THEIRS, OURS)
 def open_library(side: str, folder: Path) -> Library:
     """A library of the given side in a folder of its own, created if need be."""
     if side == THEIRS:
-        os.environ.setdefault("ARCTICDB_all_loglevel", "ERROR")
+        os.environ.setdefault("ARCTICDB_ALL_LOGLEVEL", "ERROR")
         import arcticdb as module
     else:
         import coldframe as module

@@ -9,8 +9,8 @@ import sys
 import warnings
 from collections import Counter
 
-os.environ["ARCTICDB_all_loglevel"] = "OFF"  # it warns of empty frames and pickled metadata, which are wanted here
-os.environ["ARCTICDB_StorageLock_WaitMs_int"] = "1"  # nobody else uses these libraries
+os.environ["ARCTICDB_ALL_LOGLEVEL"] = "OFF"  # it warns of empty frames and pickled metadata, which are wanted here
+os.environ["ARCTICDB_STORAGELOCK_WAITMS_INT"] = "1"  # nobody else uses these libraries
 
 from differential.sequences import Generator
 from differential.session import run, shrink

@@ -19,7 +19,9 @@ def difference(theirs: Any, ours: Any, where: str = "result") -> str | None:
     if isinstance(theirs, list | tuple) and type(theirs) is type(ours):
         if len(theirs) != len(ours):
             return f"{where}: {len(theirs)} items and {len(ours)}: {theirs!r} and {ours!r}"
-        return first(difference(one, other, f"{where}[{at}]") for at, (one, other) in enumerate(zip(theirs, ours, strict=True)))
+        return first(
+            difference(one, other, f"{where}[{at}]") for at, (one, other) in enumerate(zip(theirs, ours, strict=True))
+        )
     return None if same(theirs, ours) else f"{where}: {theirs!r} and {ours!r}"
 
 
@@ -59,7 +61,8 @@ def frame_difference(theirs: Any, ours: Any, where: str) -> str | None:
     if not same(theirs.columns.name, ours.columns.name):
         return f"{where}: columns are called {theirs.columns.name!r} and {ours.columns.name!r}"
     return first(
-        values_difference(theirs.iloc[:, at], ours.iloc[:, at], f"{where}[{name!r}]") for at, name in enumerate(theirs.columns)
+        values_difference(theirs.iloc[:, at], ours.iloc[:, at], f"{where}[{name!r}]")
+        for at, name in enumerate(theirs.columns)
     )
 
 

@@ -98,7 +98,9 @@ def build_column(kind: str, rows: int, random: np.random.Generator) -> Any:
     dtype = np.dtype(kind)
     if dtype.kind == "f":
         pool = np.array([np.nan, np.inf, -np.inf, -0.0, 1.5, np.finfo(dtype).max], dtype=dtype)
-        return np.where(random.random(rows) < 0.3, random.choice(pool, rows), random.standard_normal(rows).astype(dtype))
+        return np.where(
+            random.random(rows) < 0.3, random.choice(pool, rows), random.standard_normal(rows).astype(dtype)
+        )
     limits = np.iinfo(dtype)
     pool = np.array([limits.min, limits.max, 0, 1], dtype=dtype)
     return random.choice(pool, rows)

@@ -71,7 +71,11 @@ class Side:
                 self.created[value.symbol, value.version] = value.timestamp
             return {"symbol": value.symbol, "version": value.version, "metadata": value.metadata, "data": value.data}
         if kind == "DataError":
-            return {"symbol": value.symbol, "code": name_of(value.error_code), "category": name_of(value.error_category)} | {
+            return {
+                "symbol": value.symbol,
+                "code": name_of(value.error_code),
+                "category": name_of(value.error_category),
+            } | {
                 "asked": name_of(value.version_request_type),
                 "of": value.version_request_data if name_of(value.version_request_type) != "TIMESTAMP" else "a time",
             }

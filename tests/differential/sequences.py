@@ -309,9 +309,7 @@ class Generator:
         if what < 0.3:
             arguments["date_range"] = self.range()
         elif what < 0.55:
-            arguments["row_range"] = tuple(
-                None if self.wrong(0.1) else self.random.randint(-4, 20) for _ in range(2)
-            )
+            arguments["row_range"] = tuple(None if self.wrong(0.1) else self.random.randint(-4, 20) for _ in range(2))
         if self.random.random() < 0.3:
             arguments["columns"] = self.columns_wanted(symbol)
         if self.wrong(0.02):
@@ -352,7 +350,9 @@ class Generator:
 
     def batch_of_writes(self, _symbol: str) -> Operation:
         """One call that changes several symbols."""
-        method = self.random.choice(["write_batch", "append_batch", "update_batch", "write_metadata_batch", "delete_batch"])
+        method = self.random.choice(
+            ["write_batch", "append_batch", "update_batch", "write_metadata_batch", "delete_batch"]
+        )
         if method == "delete_batch":
             return Operation(method, {"delete_requests": [self.delete_request(symbol) for symbol in self.some()]})
         operations = {

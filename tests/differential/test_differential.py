@@ -20,7 +20,9 @@ SEQUENCES = 200  # in each chunk, for every commit
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "src")])}
-    return subprocess.run([str(PYTHON), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    return subprocess.run(
+        [str(PYTHON), *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT
+    )
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +64,11 @@ def test_single_operations(both: None) -> None:
 
 
 def test_every_accepted_difference_is_documented(both: None) -> None:
-    headings = {line.lstrip("# ").strip() for line in (ROOT / "docs" / "differences.md").read_text().splitlines() if line[:1] == "#"}
+    headings = {
+        line.lstrip("# ").strip()
+        for line in (ROOT / "docs" / "differences.md").read_text().splitlines()
+        if line[:1] == "#"
+    }
     done = run("-c", "from differential.accepted import headings; print(*headings(), sep='\\n')")
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split("\n")) - {""} - headings == set()
