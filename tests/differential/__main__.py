@@ -1,4 +1,8 @@
-"""`python -m differential FIRST LAST [LENGTH]`: run the sequences of these seeds; prints a report as JSON."""
+"""The comparison as a program that prints a report as JSON.
+
+`python -m differential FIRST LAST [LENGTH]` runs the random sequences of these seeds, `python -m differential singles
+[TEXT]` the single operations.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +16,16 @@ from collections import Counter
 os.environ["ARCTICDB_ALL_LOGLEVEL"] = "OFF"  # it warns of empty frames and pickled metadata, which are wanted here
 os.environ["ARCTICDB_STORAGELOCK_WAITMS_INT"] = "1"  # nobody else uses these libraries
 
+from differential import single_calls, single_values
 from differential.sequences import Generator
-from differential.session import run, shrink
+from differential.session import run, run_single, shrink
 
 LENGTH = 25
 ENOUGH = 5
 
 
-def main(first: int, last: int, length: int = LENGTH) -> int:
-    """Run, report; 1 if there was a difference that is not accepted."""
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
+def sequences(first: int, last: int, length: int = LENGTH) -> int:
+    """Run random sequences, report; 1 if there was a difference that is not accepted."""
     accepted: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
     differences = []
@@ -43,5 +46,26 @@ def main(first: int, last: int, length: int = LENGTH) -> int:
     return int(bool(differences))
 
 
+def singles(text: str = "") -> int:
+    """Run the single operations whose name contains the text, report; 1 if one differs and should not, or should."""
+    differences, agreeing = [], []
+    done = 0
+    for single in (*single_values.SINGLES, *single_calls.SINGLES):
+        if text not in single.name:
+            continue
+        found = run_single(single)
+        done += len(single.operations)
+        if found and not single.heading:
+            differences.append(f"{single.name}\n  => {found}")
+        elif single.heading and not found:
+            agreeing.append(f"{single.name}: {single.heading}")
+    print(json.dumps({"operations": done, "differences": differences, "agreeing": agreeing}))
+    return int(bool(differences or agreeing))
+
+
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    if sys.argv[1] == "singles":
+        sys.exit(singles(*sys.argv[2:]))
+    sys.exit(sequences(*map(int, sys.argv[1:])))

@@ -17,6 +17,7 @@ from differential.accepted import ACCEPTED, FORGIVEN
 from differential.compare import difference
 from differential.outcomes import Outcome, Side
 from differential.sequences import SYMBOLS, Operation, Sequence
+from differential.singles import Single
 
 THEIRS, OURS = "arcticdb", "coldframe"
 CHANGING = {"write", "append", "update", "delete_data_in_range", "delete", "prune_previous_versions", "write_metadata"}
@@ -65,6 +66,18 @@ def run(sequence: Sequence) -> Report:
             if rule.diverges:
                 return report
     return report
+
+
+def run_single(single: Single) -> str:
+    """Do what a single says, on fresh libraries; the first difference, of whatever kind."""
+    sequence = Sequence(0, "mem", dict(single.options), tuple(single.operations))
+    with sides(sequence) as (theirs, ours):
+        for operation in single.operations:
+            one, other = theirs.do(operation), ours.do(operation)
+            found = outcome_difference(one, other, Report())
+            if found:
+                return f"{operation.method}: {found}"
+    return ""
 
 
 def with_checks(operations: tuple[Operation, ...]) -> Iterator[Operation]:
