@@ -1,0 +1,1 @@
+"""Tables as bytes: types, schemas, codecs, blocks, segments and checksums. Nothing here reads or writes a store."""
