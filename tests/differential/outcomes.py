@@ -14,6 +14,9 @@ from differential.frames import Frame
 from differential.sequences import Created, Operation, Payload, Seconds
 
 
+TEXT = 240
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The value an operation returned, or the name of the exception's class it raised."""
@@ -23,7 +26,8 @@ class Outcome:
     message: str = ""
 
     def __str__(self) -> str:
-        return f"{self.error}: {self.message}" if self.error else repr(self.value)
+        text = f"{self.error}: {self.message}" if self.error else repr(self.value)
+        return " ".join(text.split())[:TEXT]
 
 
 @dataclass

@@ -100,7 +100,7 @@ def outcome_difference(theirs: Outcome, ours: Outcome, report: Report) -> str | 
     """What differs between two outcomes after what is forgiven."""
     if theirs.error or ours.error:
         same = theirs.error == ours.error
-        return None if same else f"ArcticDB: {str(theirs)[:400]}\n    coldframe: {str(ours)[:400]}"
+        return None if same else f"ArcticDB: {theirs}\n    coldframe: {ours}"
     return difference(*level(theirs.value, ours.value, report))
 
 
