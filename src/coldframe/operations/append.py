@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.catalog.catalog import Catalog
-from coldframe.catalog.commit import commit
 from coldframe.catalog.draft import Draft
 from coldframe.catalog.manifest import CHUNK_BLOCKS, Contents, replace
 from coldframe.catalog.records import ASCENDING, UNSORTED, Record
@@ -26,7 +25,7 @@ from coldframe.format.schema import Schema
 from coldframe.format.table import Table, concat_tables
 from coldframe.frames.evolve import conform, evolve, index_values, is_timeseries
 from coldframe.operations.absorb import MOST_BYTES, absorb_tail
-from coldframe.operations.encode import DEFAULT_ROWS, Encoded, encode, table_bytes
+from coldframe.operations.encode import DEFAULT_ROWS, NewRows, encode, table_bytes
 from coldframe.operations.moments import moment
 from coldframe.operations.prepare import Prepared, check_batch, prepare
 from coldframe.operations.results import Commit, WriteItem
@@ -64,7 +63,7 @@ def append_batch(
 
 def _append(catalog: Catalog, prepared: Prepared, *, prune: bool, validate_index: bool, key: str | None) -> Commit:
     digest = None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest()
-    rows = _NewRows(catalog, prepared)
+    rows = NewRows(catalog, prepared.symbol)
 
     def edit(draft: Draft) -> Commit:
         if digest is not None:
@@ -75,36 +74,18 @@ def _append(catalog: Catalog, prepared: Prepared, *, prune: bool, validate_index
         if latest is None:
             record = place(draft, prepared, rows.encoded(prepared.table), "append")
         else:
-            record = _extend(draft, latest, rows, validate_index=validate_index)
+            record = _extend(draft, latest, prepared, rows, validate_index=validate_index)
         if digest is not None:
             draft.remember_append(digest, record.number)
         if prune:
             draft.keep_newest()
         return committed(prepared.symbol, record)
 
-    return commit(catalog, prepared.symbol, edit, operation="append")
+    return rows.commit(edit, operation="append")
 
 
-class _NewRows:
-    """The rows being appended; encoded at most once for each schema, however often the commit is tried."""
-
-    def __init__(self, catalog: Catalog, prepared: Prepared) -> None:
-        self.catalog = catalog
-        self.prepared = prepared
-        self._schema: Schema | None = None
-        self._encoded: Encoded | None = None
-
-    def encoded(self, table: Table) -> Encoded:
-        """The new rows alone, as slices."""
-        if self._encoded is None or self._schema != table.schema:
-            times = index_values(table) if self.prepared.times is not None else None
-            self._encoded = encode(self.catalog, self.prepared.symbol, table, times)
-            self._schema = table.schema
-        return self._encoded
-
-
-def _extend(draft: Draft, latest: Version, rows: _NewRows, *, validate_index: bool) -> Record:
-    catalog, prepared = draft.catalog, rows.prepared
+def _extend(draft: Draft, latest: Version, prepared: Prepared, rows: NewRows, *, validate_index: bool) -> Record:
+    catalog = draft.catalog
     old = latest.contents.schema()
     dynamic = catalog.config.dynamic_schema
     ends = (latest.record.last, prepared.first)
@@ -173,7 +154,7 @@ def _longer(
     schema: Schema,
     table: Table,
     times: NDArray[np.int64] | None,
-    rows: _NewRows,
+    rows: NewRows,
 ) -> Contents:
     """The manifest with the new rows after the old ones; small slices at the end are taken into the new one."""
     base = latest.contents
@@ -194,9 +175,8 @@ def _longer(
     start = total - absorbed.rows
     older = load_slices(draft.history.reader, latest, absorbed, start, start, total, table.schema)
     joined = concat_tables([older, table])
-    encoded = encode(
-        draft.catalog, draft.head.symbol, joined, None if times is None else index_values(joined)
-    )
+    joined_times = None if times is None else index_values(joined)
+    encoded = encode(draft.catalog, draft.head.symbol, joined, joined_times, stream=False)
     draft.store_segments(encoded.segments)
     return replace(base, number, start, total, encoded.slices, schema, table.schema)
 

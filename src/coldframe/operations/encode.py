@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.commit import commit
+from coldframe.catalog.draft import Draft
 from coldframe.catalog.ids import new_id
 from coldframe.catalog.keys import data_key
 from coldframe.catalog.slices import SEGMENT, SLICE, Dictionary, Slices
+from coldframe.format.schema import Schema
 from coldframe.format.segments import BLOCK, EncodedSegment, Encoder
 from coldframe.format.table import Table
+from coldframe.frames.evolve import index_values, is_timeseries
 from coldframe.parallel import stream_jobs
 from coldframe.stores.base import Buffer
+
+T = TypeVar("T")
 
 DEFAULT_ROWS = 100_000
 STREAMED = 32 * 1024 * 1024
 """A table of more bytes than this goes to the store while it is being encoded, before the commit."""
 PARALLEL = 1024 * 1024
 """A table of fewer bytes than this is encoded in the calling thread."""
-SLICE_BYTES = 192 * 1024 * 1024
-"""A slice holds fewer rows than the library's option says rather than more bytes than this."""
 
 
 @dataclass(slots=True)
@@ -47,44 +51,97 @@ def table_bytes(table: Table) -> int:
     return total
 
 
-def encode(catalog: Catalog, symbol: str, table: Table, times: NDArray[np.int64] | None) -> Encoded:
-    """Encode the rows of a table; `times` is its time index, None where it has none."""
+class EncodeFirst(Exception):
+    """Raised inside a commit: these rows are many and must be in the store before the head is read."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table = table
+
+
+class NewRows:
+    """The rows of one operation, encoded at most once for each schema, however often its commit is tried.
+
+    A commit looks at the head within a view of the store, in which nothing may be stored. Many rows are therefore
+    stored before it: the first try says what they must look like by raising `EncodeFirst`.
+    """
+
+    def __init__(self, catalog: Catalog, symbol: str) -> None:
+        self.catalog = catalog
+        self.symbol = symbol
+        self._schema: Schema | None = None
+        self._encoded: Encoded | None = None
+
+    def encoded(self, table: Table) -> Encoded:
+        """The rows as slices."""
+        if self._encoded is None or self._schema != table.schema:
+            if table_bytes(table) > STREAMED:
+                raise EncodeFirst(table)
+            self.store(table)
+        assert self._encoded is not None  # noqa: S101 - for the type checker
+        return self._encoded
+
+    def store(self, table: Table) -> None:
+        """Encode the rows now."""
+        times = index_values(table) if is_timeseries(table.schema) else None
+        self._encoded = encode(self.catalog, self.symbol, table, times)
+        self._schema = table.schema
+
+    def commit(self, edit: Callable[[Draft], T], *, operation: str) -> T:
+        """Commit `edit`, which calls `encoded`; rows that must be stored first are."""
+        while True:
+            try:
+                return commit(self.catalog, self.symbol, edit, operation=operation)
+            except EncodeFirst as many:
+                self.store(many.table)
+
+
+def encode(
+    catalog: Catalog, symbol: str, table: Table, times: NDArray[np.int64] | None, *, stream: bool = True
+) -> Encoded:
+    """Encode the rows of a table.
+
+    `times` is its time index, None where it has none. Many rows go to the store at once unless `stream` is off, as it
+    must be within a commit.
+    """
+    rows_per_segment = catalog.config.rows_per_segment or DEFAULT_ROWS
     encoder = Encoder(
         table,
         symbol=symbol,
         segment_bytes=catalog.store.limits.segment,
         columns_per_segment=catalog.config.columns_per_segment,
+        slice_rows=rows_per_segment,
     )
     builder = _Builder(times)
     shared = encoder.dictionaries()
     if shared is not None:
         builder.dictionary = Dictionary(new_id(), len(shared.data), shared.blocks.tobytes())
     size = table_bytes(table)
-    ranges = _row_ranges(table, size, catalog.config.rows_per_segment or DEFAULT_ROWS)
+    jobs = []
+    for start in range(0, table.rows, rows_per_segment):
+        stop = min(start + rows_per_segment, table.rows)
+        groups = encoder.groups(stop - start)
+        builder.add_slice(start, stop, len(groups))
+        jobs.extend((start, stop, first, count) for first, count in groups)
 
     def objects() -> Iterator[tuple[bytes, Buffer]]:
         if shared is not None and builder.dictionary is not None:
             yield builder.dictionary.id, shared.data
-        if size < PARALLEL:
-            parts: Any = (encoder.slice(*rows) for rows in ranges)
-        else:
-            parts = stream_jobs(lambda rows: encoder.slice(*rows), ranges)
-        for rows, segments in zip(ranges, parts, strict=True):
-            yield from builder.add(rows, segments)
+        small = size < PARALLEL
+        for segment in map(encoder.encode, *zip(*jobs, strict=True)) if small else _in_parallel(encoder, jobs):
+            yield builder.add_segment(segment), segment.data
 
-    if size <= STREAMED:
+    if not jobs:
+        return Encoded(builder.slices())
+    if size <= STREAMED or not stream:
         kept = dict(objects())
         return Encoded(builder.slices(), kept)
     catalog.store.put_many((data_key(symbol, identifier), data) for identifier, data in objects())
     return Encoded(builder.slices())
 
 
-def _row_ranges(table: Table, size: int, rows_per_segment: int) -> list[tuple[int, int]]:
-    if not table.rows:
-        return []
-    most = max(1, SLICE_BYTES * table.rows // max(size, 1))
-    step = min(rows_per_segment, most)
-    return [(start, min(start + step, table.rows)) for start in range(0, table.rows, step)]
+def _in_parallel(encoder: Encoder, jobs: list[tuple[int, int, int, int]]) -> Iterator[EncodedSegment]:
+    return stream_jobs(lambda job: encoder.encode(*job), jobs)
 
 
 class _Builder:
@@ -97,19 +154,18 @@ class _Builder:
         self.segment_rows: list[tuple[Any, ...]] = []
         self.blocks: list[NDArray[Any]] = []
 
-    def add(self, rows: tuple[int, int], segments: list[EncodedSegment]) -> Iterator[tuple[bytes, Buffer]]:
-        """Note one slice; yields its segments with their new ids."""
-        start, stop = rows
+    def add_slice(self, start: int, stop: int, segments: int) -> None:
+        """Note a slice of so many segments, which follow in order."""
         first, last = (0, 0) if self.times is None else (int(self.times[start]), int(self.times[stop - 1]))
         dictionary = -1 if self.dictionary is None else 0
-        self.slice_rows.append((stop - start, 0, stop - start, first, last, len(segments), 0, dictionary, 0))
-        for segment in segments:
-            identifier = new_id()
-            self.segment_rows.append(
-                (identifier, len(segment.data), segment.first, segment.count, len(segment.blocks), 0)
-            )
-            self.blocks.append(segment.blocks)
-            yield identifier, segment.data
+        self.slice_rows.append((stop - start, 0, stop - start, first, last, segments, 0, dictionary, 0))
+
+    def add_segment(self, segment: EncodedSegment) -> bytes:
+        """Note a segment; its new id."""
+        identifier = new_id()
+        self.segment_rows.append((identifier, len(segment.data), segment.first, segment.count, len(segment.blocks), 0))
+        self.blocks.append(segment.blocks)
+        return identifier
 
     def slices(self) -> Slices:
         """All slices that were added."""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe.catalog.keys import data_key
+from coldframe.catalog.keys import data_key, head_key
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
-from coldframe.format.assembly import Assembly
+from coldframe.format.assembly import Assembly, Dictionaries
 from coldframe.format.checksums import Damage
 from coldframe.format.schema import Schema
 from coldframe.format.segments import BLOCK
@@ -32,6 +32,7 @@ class _Part:
     key: str
     source: Schema
     blocks: NDArray[Any]
+    stored: int
     from_row: int
     to_row: int
     at: int
@@ -65,7 +66,7 @@ def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
     if stop <= start:
         return assembly.finish()
     parts = _wanted_parts(version, assembly, slices, begin, start, stop)
-    dictionaries = _Dictionaries(reader, version, slices)
+    dictionaries = _Shared(reader, version, slices)
     for wave in _waves(parts):
         _fetch(reader, wave)
         dictionaries.fetch(wave)
@@ -76,10 +77,11 @@ def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
                     part.source,
                     part.blocks,
                     part.payloads,
-                    part.from_row,
-                    part.to_row,
-                    part.at,
-                    dictionaries.of(part),
+                    rows=part.stored,
+                    from_row=part.from_row,
+                    to_row=part.to_row,
+                    at=part.at,
+                    dictionaries=dictionaries.of(part),
                 )
             except Damage as damage:
                 raise Damage(damage.reason, damage.key or part.key) from damage
@@ -102,33 +104,32 @@ def _wanted_parts(
     rows = slices.slices[low:high].tolist()
     segment_starts, block_starts = slices.segment_starts.tolist(), slices.block_starts.tolist()
     for number, row in zip(range(low, high), rows, strict=True):
-        _, offset, _, _, _, _, schema_number, dictionary, _ = row
+        _, offset, stored, _, _, _, schema_number, dictionary, _ = row
         slice_begin = begin + starts[number]
         slice_end = begin + starts[number + 1]
         first, last = max(start, slice_begin), min(stop, slice_end)
         source = contents.schema(schema_number)
         from_row, to_row = first - slice_begin + offset, last - slice_begin + offset
+        found = len(parts)
         for segment in range(segment_starts[number], segment_starts[number + 1]):
             blocks = slices.blocks[block_starts[segment] : block_starts[segment + 1]]
-            blocks = assembly.wanted(source, blocks)
+            wanted = assembly.wanted(blocks, source)
+            if not wanted.all():
+                blocks = blocks[wanted]
             if not len(blocks):
                 continue
             identifier = slices.ids[segment]
             inlined = contents.pieces.inlined(identifier)
-            parts.append(
-                _Part(
-                    data_key(symbol, identifier) if inlined is None else f"(inlined) {identifier.hex()}",
-                    source,
-                    blocks,
-                    from_row,
-                    to_row,
-                    first - start,
-                    dictionary,
-                    inlined,
-                    [],
-                    int(blocks["length"].sum()),
-                )
+            key = data_key(symbol, identifier) if inlined is None else head_key(symbol)
+            size = int(blocks["length"].sum())
+            part = _Part(
+                key, source, blocks, stored, from_row, to_row, first - start, dictionary, inlined, [], size
             )
+            parts.append(part)
+        if len(parts) == found and source != assembly.schema:
+            # Nothing of this slice is wanted, but the result may have columns that it lacks.
+            nothing = slices.blocks[:0]
+            parts.append(_Part("", source, nothing, stored, from_row, to_row, first - start, -1, b"", [], 0))
     return parts
 
 
@@ -161,38 +162,40 @@ def _fetch(reader: Reader, parts: list[_Part]) -> None:
             part.payloads = payloads
 
 
-class _Dictionaries:
-    """The shared dictionaries of the slices being read, each fetched once."""
+class _Shared:
+    """The dictionary segments of the slices being read, of which the needed blocks are fetched once."""
 
     def __init__(self, reader: Reader, version: Version, slices: Slices) -> None:
         self.reader = reader
         self.version = version
         self.slices = slices
         self.blocks = [np.frombuffer(d.blocks, BLOCK) for d in slices.dictionaries]
-        self.payloads: list[dict[int, tuple[Any, Buffer]]] = [{} for _ in slices.dictionaries]
+        self.payloads: list[dict[int, Buffer]] = [{} for _ in slices.dictionaries]
+        self.dictionaries = [Dictionaries(b, p) for b, p in zip(self.blocks, self.payloads, strict=True)]
 
     def fetch(self, parts: list[_Part]) -> None:
         """Fetch the dictionaries that the blocks of these parts refer to."""
-        if not self.blocks:
-            return
         for number, payloads in enumerate(self.payloads):
-            numbers = {
+            needed = {
                 n for part in parts if part.dictionary == number for n in part.blocks["dictionary"].tolist() if n >= 0
             } - payloads.keys()
-            if not numbers:
+            if not needed:
                 continue
             identifier = self.slices.dictionaries[number].id
-            ordered = sorted(numbers)
-            rows = [self.blocks[number][n] for n in ordered]
-            ranges = [(int(row["offset"]), int(row["offset"] + row["length"])) for row in rows]
+            ordered = sorted(needed)
+            if ordered[-1] >= len(self.blocks[number]):
+                raise Damage(f"there is no dictionary number {ordered[-1]}")
+            rows = self.blocks[number][ordered]
+            ends = (rows["offset"] + rows["length"]).tolist()
+            ranges = list(zip(rows["offset"].tolist(), ends, strict=True))
             inlined = self.version.contents.pieces.inlined(identifier)
             if inlined is not None:
                 view = memoryview(inlined)
                 fetched: list[Buffer] = [view[a:b] for a, b in ranges]
             else:
                 fetched = self.reader.fetch([Fetch(data_key(self.version.symbol, identifier), ranges)])[0]
-            payloads.update(zip(ordered, zip(rows, fetched, strict=True), strict=True))
+            payloads.update(zip(ordered, fetched, strict=True))
 
-    def of(self, part: _Part) -> dict[int, tuple[Any, Buffer]]:
-        """For a part: block number of a dictionary to its BLOCK row and bytes."""
-        return self.payloads[part.dictionary] if part.dictionary >= 0 else {}
+    def of(self, part: _Part) -> Dictionaries | None:
+        """The dictionary segment that a part's blocks refer to."""
+        return self.dictionaries[part.dictionary] if part.dictionary >= 0 else None

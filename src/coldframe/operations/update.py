@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,9 @@ from coldframe.format.schema import Schema
 from coldframe.format.table import Table, concat_tables
 from coldframe.frames.evolve import conform, evolve, index_kind, index_values, is_timeseries, without_freq
 from coldframe.frames.meta import frame_meta
-from coldframe.operations.absorb import absorb_around
+from coldframe.operations.absorb import MOST_BYTES, absorb_around
 from coldframe.operations.arguments import TimeRange, parse_date_range
-from coldframe.operations.encode import DEFAULT_ROWS, encode
+from coldframe.operations.encode import DEFAULT_ROWS, STREAMED, NewRows, encode, table_bytes
 from coldframe.operations.locate import rows_between, time_at
 from coldframe.operations.prepare import Prepared, check_batch, dress, prepare
 from coldframe.operations.results import Commit, UpdateItem
@@ -74,6 +75,7 @@ def delete_data_in_range(catalog: Catalog, symbol: str, date_range: Any, *, prun
             "delete_data_in_range needs a date_range; use (None, None) for all rows, or delete() for the symbol."
         )
     span = _checked_range(date_range)
+    operation = "delete_data_in_range"
 
     def edit(draft: Draft) -> Commit:
         latest = draft.history.latest()
@@ -87,12 +89,14 @@ def delete_data_in_range(catalog: Catalog, symbol: str, date_range: Any, *, prun
         schema = without_freq(schema)
         first, last = span.in_unit(schema.dtype(0).unit)
         start, stop = rows_between(draft.history.reader, latest, first, last)
-        record = _replace_rows(draft, latest, start, stop, None, schema, latest.metadata(), "delete_data_in_range")
+        packed = latest.metadata()
+        change = _Change(None, schema, NewRows(catalog, symbol), None if packed is None else bytes(packed), operation)
+        record = _replace_rows(draft, latest, start, stop, change)
         if prune:
             draft.keep_newest()
         return committed(symbol, record)
 
-    return commit(catalog, symbol, edit, operation="delete_data_in_range")
+    return commit(catalog, symbol, edit, operation=operation)
 
 
 class _Prepared:
@@ -133,6 +137,7 @@ def _checked_range(date_range: Any) -> TimeRange:
 def _update(catalog: Catalog, prepared: _Prepared, *, upsert: bool, prune: bool) -> Commit:
     rows = prepared.rows
     symbol = rows.symbol
+    new = NewRows(catalog, symbol)
 
     def edit(draft: Draft) -> Commit:
         latest = draft.history.latest()
@@ -143,14 +148,14 @@ def _update(catalog: Catalog, prepared: _Prepared, *, upsert: bool, prune: bool)
                     "upsert=True to create it, or use write().",
                     code=ErrorCode.E_NO_SUCH_VERSION,
                 )
-            record = place(draft, rows, encode(catalog, symbol, rows.table, rows.times), "update")
+            record = place(draft, rows, new.encoded(rows.table), "update")
         else:
-            record = _update_rows(draft, latest, prepared)
+            record = _update_rows(draft, latest, prepared, new)
         if prune:
             draft.keep_newest()
         return committed(symbol, record)
 
-    return commit(catalog, symbol, edit, operation="update")
+    return new.commit(edit, operation="update")
 
 
 def _check_updatable(latest: Version, schema: Schema, symbol: str) -> None:
@@ -171,7 +176,7 @@ def _check_updatable(latest: Version, schema: Schema, symbol: str) -> None:
         )
 
 
-def _update_rows(draft: Draft, latest: Version, prepared: _Prepared) -> Record:
+def _update_rows(draft: Draft, latest: Version, prepared: _Prepared, new: NewRows) -> Record:
     rows = prepared.rows
     old = latest.contents.schema()
     if latest.record.rows or frame_meta(old).kind == "pickled":
@@ -191,35 +196,36 @@ def _update_rows(draft: Draft, latest: Version, prepared: _Prepared) -> Record:
         start, stop = rows_between(draft.history.reader, latest, first, last)
         if start == stop and prepared.span is None:
             start = stop = rows_between(draft.history.reader, latest, first, np.iinfo(np.int64).max)[0]
-    return _replace_rows(draft, latest, start, stop, table, schema, rows.metadata, "update")
+    return _replace_rows(draft, latest, start, stop, _Change(table, schema, new, rows.metadata, "update"))
 
 
-def _replace_rows(  # noqa: PLR0913 - one call, every part of the change
-    draft: Draft,
-    latest: Version,
-    start: int,
-    stop: int,
-    table: Table | None,
-    schema: Schema,
-    metadata: bytes | None,
-    cause: str,
-) -> Record:
+@dataclass(slots=True)
+class _Change:
+    """What takes the place of a run of rows: a table or nothing, and what the version becomes."""
+
+    table: Table | None
+    schema: Schema
+    new: NewRows
+    metadata: bytes | None
+    cause: str
+
+
+def _replace_rows(draft: Draft, latest: Version, start: int, stop: int, change: _Change) -> Record:
     base = latest.contents
     number = draft.head.next_number
-    times = None if table is None else index_values(table)
-    new_rows = 0 if times is None else len(times)
+    times = None if change.table is None else index_values(change.table)
     total = base.manifest.rows
-    if start == stop and not new_rows:
-        contents = replace(base, number, total, total, Slices.empty(), schema)
+    if start == stop and (times is None or not len(times)):
+        contents = replace(base, number, total, total, Slices.empty(), change.schema)
     else:
-        contents = _replaced(draft, latest, number, start, stop, table, schema)
+        contents = _replaced(draft, latest, start, stop, change)
     return draft.add_version(
-        cause,
+        change.cause,
         contents,
         sorted_as=ASCENDING,
         first=_first_time(draft, latest, start, stop, times),
         last=_last_time(draft, latest, start, stop, times),
-        metadata=metadata,
+        metadata=change.metadata,
     )
 
 
@@ -241,37 +247,37 @@ def _last_time(draft: Draft, latest: Version, start: int, stop: int, times: NDAr
     return time_at(draft.history.reader, latest, start - 1) if start > 0 else None
 
 
-def _replaced(
-    draft: Draft, latest: Version, number: int, start: int, stop: int, table: Table | None, schema: Schema
-) -> Contents:
+def _replaced(draft: Draft, latest: Version, start: int, stop: int, change: _Change) -> Contents:
     """The manifest with rows `start` to `stop` replaced; small neighbouring slices are taken into the new ones."""
-    base = latest.contents
-    most = draft.catalog.config.rows_per_segment or DEFAULT_ROWS
-    new_rows = table.rows if table is not None else 0
-    reach = 2 * most
-    around, begin = base.slices(max(0, start - reach), min(base.manifest.rows, stop + reach))
+    base, number, schema = latest.contents, draft.head.next_number, change.schema
+    table = change.table if change.table is not None and change.table.rows else None
+    before, after = _neighbours(draft, base, start, stop, change)
+    low, high = start - before, stop + after
+    if (low, high) == (start, stop):
+        if table is None:
+            return replace(base, number, low, high, Slices.empty(), schema)
+        encoded = change.new.encoded(table)
+        draft.store_segments(encoded.segments)
+        return replace(base, number, low, high, encoded.slices, schema, table.schema)
+    reader = draft.history.reader
+    parts = [load(reader, latest, low, start), table, load(reader, latest, stop, high)]
+    joined = concat_tables([conform(part, schema) for part in parts if part is not None and part.rows])
+    encoded = encode(draft.catalog, latest.symbol, joined, index_values(joined), stream=False)
+    draft.store_segments(encoded.segments)
+    return replace(base, number, low, high, encoded.slices, schema)
+
+
+def _neighbours(draft: Draft, base: Contents, start: int, stop: int, change: _Change) -> tuple[int, int]:
+    """How many rows before and after the replaced ones are rewritten with them."""
+    table, most = change.table, draft.catalog.config.rows_per_segment or DEFAULT_ROWS
+    if table is not None and (table.schema != change.schema or table_bytes(table) > MOST_BYTES):
+        return 0, 0
+    around, begin = base.slices(max(0, start - 2 * most), min(base.manifest.rows, stop + 2 * most))
     before = around.head(max(0, start - begin))
     after = around.tail(stop - begin)
-    left, right = absorb_around(
-        before.slices["rows"][::-1].tolist(), after.slices["rows"].tolist(), new_rows, most
-    )
-    own = table.schema if table is not None else schema
-    low = start - before.run(len(before) - left, len(before)).rows
-    high = stop + after.run(0, right).rows
-    parts: list[Table] = []
-    if own == schema:
-        if low < start:
-            parts.append(load(draft.history.reader, latest, low, start))
-        if table is not None and table.rows:
-            parts.append(table)
-        if high > stop:
-            parts.append(load(draft.history.reader, latest, stop, high))
-        parts = [conform(part, schema) for part in parts]
-    elif table is not None:
-        low, high, parts = start, stop, [table]
-    if not parts:
-        return replace(base, number, low, high, Slices.empty(), schema)
-    joined = concat_tables(parts)
-    encoded = encode(draft.catalog, latest.symbol, joined, index_values(joined))
-    draft.store_segments(encoded.segments)
-    return replace(base, number, low, high, encoded.slices, schema, own)
+    rows = table.rows if table is not None else 0
+    left, right = absorb_around(before.slices["rows"][::-1].tolist(), after.slices["rows"].tolist(), rows, most)
+    taken = [before.run(len(before) - left, len(before)), after.run(0, right)]
+    if sum(int(run.sizes.sum()) for run in taken) > STREAMED:
+        return 0, 0
+    return taken[0].rows, taken[1].rows
