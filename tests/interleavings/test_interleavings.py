@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import time
 
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from coldframe.catalog import commit as committing
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.config import LibraryConfig
 from coldframe.exceptions import ConflictException, NoDataFoundException, NoSuchVersionException
+from coldframe.format.checksums import seal
 from coldframe.operations.append import append
 from coldframe.operations.delete import delete, prune_previous_versions
 from coldframe.operations.listing import list_versions
@@ -190,7 +192,7 @@ class Ticks:
     """A clock that goes on a little with every look at it."""
 
     def __init__(self) -> None:
-        self.now = 1_700_000_000_000_000_000
+        self.now = time.time_ns()
 
     def __call__(self) -> int:
         self.now += 1_000
@@ -211,6 +213,7 @@ def test_memory(block):
     for seed in range(block * size, (block + 1) * size):
         store = MemoryStore()
         store.limits = SMALL
+        store.put("library", seal(b"LIBR", b""))
         _played(seed, store)
 
 
@@ -220,7 +223,7 @@ def test_lmdb(block, tmp_path):
     size = SCHEDULES // 8
     for seed in range(block * size, (block + 1) * size):
         name = f"l{seed}"
-        storage.create(name, "library", b"")
+        storage.create(name, "library", seal(b"LIBR", b""))
         store = storage.store(name)
         store.limits = SMALL
         _played(seed, store)

@@ -48,7 +48,7 @@ def snapshots(reader: Reader) -> tuple[list[Snapshot], dict[str, str]]:
         snapshot = _snapshot_cache.get((key, stored.tag))
         if snapshot is None:
             try:
-                snapshot = decode_snapshot(stored.data)
+                snapshot = decode_snapshot(bytes(stored.data))  # kept beyond the read whose buffers these are
             except Damage as damage:
                 damage.key = key
                 raise

@@ -38,8 +38,11 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def decode_snapshot(data: bytes | bytearray | memoryview) -> Snapshot:
-    """The snapshot from its stored bytes; raises `Damage`."""
-    return _snapshots.decode(unseal(SNAPSHOT, data))
+    """The snapshot from its stored bytes; raises `Damage`.
+
+    Snapshots outlive the view they were read in, and their undecoded parts are views of the bytes: hence the copy.
+    """
+    return _snapshots.decode(unseal(SNAPSHOT, bytes(data)))
 
 
 def encode_held(held: Held) -> msgspec.Raw:
