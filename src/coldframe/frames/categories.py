@@ -11,12 +11,13 @@ import pandas as pd
 import pyarrow as pa
 
 from coldframe.exceptions import ArcticException, ErrorCode
+from coldframe.format.schema import Name
 from coldframe.frames import strings
 from coldframe.frames.meta import dtype_of
 from coldframe.frames.names import index_name
-from coldframe.frames.pandas_compat import str_is_default, string_dtype, string_missing_is_nan
+from coldframe.frames.pandas_compat import freq_name, pin_freq, str_is_default, string_dtype, string_missing_is_nan
 from coldframe.frames.refusals import Place
-from coldframe.frames.zones import zone_name, zone_of
+from coldframe.frames.zones import zone_name, zoned
 
 _NOTE = b"coldframe"
 
@@ -34,6 +35,9 @@ def encode_categories(categories: pd.Index, place: Place) -> bytes:
     note = {"kind": kind, "name": index_name(place.symbol, categories.name)}
     if kind == "range":
         note["start"], note["step"] = int(categories.start), int(categories.step)
+    freq = getattr(categories, "freq", None)
+    if freq is not None:
+        note["freq"] = freq_name(freq)
     schema = pa.schema([pa.field("categories", values.type)], metadata={_NOTE: json.dumps(note).encode()})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
@@ -52,15 +56,23 @@ def decode_categories(data: bytes) -> pd.Index:
         values = values.chunk(0)
     if kind == "range":
         return pd.RangeIndex(note["start"], note["start"] + len(values) * note["step"], note["step"], name=name)
-    if kind == "timestamp":
-        numbers = values.view(pa.int64()).to_numpy()
-        zone = values.type.tz
-        instants = numbers.view(f"M8[{values.type.unit}]")
-        index = pd.DatetimeIndex(instants, name=name)
-        return index if zone is None else index.tz_localize("UTC").tz_convert(zone_of(zone))
-    if kind == "duration":
-        return pd.TimedeltaIndex(values.view(pa.int64()).to_numpy().view(f"m8[{values.type.unit}]"), name=name)
+    if kind in ("timestamp", "duration"):
+        index = _instants(values, name)
+        if note.get("freq"):
+            pin_freq(index, note["freq"])
+        return index
     return pd.Index(values.to_numpy(zero_copy_only=False), dtype=_index_dtype(kind), name=name)
+
+
+def _instants(values: Any, name: Name) -> Any:
+    """Instants or durations from Arrow."""
+    numbers = values.view(pa.int64()).to_numpy()
+    unit = values.type.unit
+    if pa.types.is_duration(values.type):
+        return pd.TimedeltaIndex(numbers.view(f"m8[{unit}]"), name=name)
+    if values.type.tz is None:
+        return pd.DatetimeIndex(numbers.view(f"M8[{unit}]"), name=name)
+    return pd.DatetimeIndex(numbers, dtype=zoned(unit, values.type.tz), name=name)
 
 
 def _index_dtype(kind: str) -> Any:

@@ -135,6 +135,13 @@ def offset_of(freq: str) -> Any:
         return None
 
 
+@lru_cache(maxsize=256)
+def freq_name(offset: Any) -> str | None:
+    """A frequency as a string; None for one that no string restores, such as a calendar with holidays."""
+    name: str = offset.freqstr
+    return name if offset_of(name) == offset else None
+
+
 def pin_freq(index: Any, freq: str) -> None:
     """Give an index of instants or durations, not shared with anybody, its frequency without checking every row."""
     offset = offset_of(freq)

@@ -171,12 +171,14 @@ def _index(index: pd.Index, symbol: str) -> tuple[list[Name], list[Part], dict[s
         return [], [], note
     if isinstance(index, pd.MultiIndex):
         names = [index_name(symbol, name) for name in index.names]
-        parts = [_multi_level(index, level, Place(symbol, "index level", names[level])) for level in range(len(names))]
+        # Without names: pandas takes a level's number for a name where a level has such a name.
+        bare = index.set_names([None] * len(names))
+        parts = [_multi_level(bare, level, Place(symbol, "index level", names[level])) for level in range(len(names))]
         return names, parts, {"index": "multi"}
     name = index_name(symbol, index.name)
     note = {"index": "plain"}
     if isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex) and index.freq is not None:
-        note["freq"] = _freq_name(index.freq)
+        note["freq"] = pandas_compat.freq_name(index.freq)
     if isinstance(index, pd.CategoricalIndex):
         raise refusals.bad_dtype(Place(symbol, "index", name), index.dtype)
     return [name], [_level(index, 0, Place(symbol, "index", name))], note
@@ -208,10 +210,3 @@ def _multi_level(index: pd.MultiIndex, level: int, place: Place) -> Part:
         data = encode_categories(values.rename(None), place)
         return Part(DType("category", count), np.array([level], dtype=np.intp), narrow, LEVEL, data)
     return _level(index.get_level_values(level), level, place)
-
-
-@lru_cache(maxsize=256)
-def _freq_name(offset: Any) -> str | None:
-    """A frequency as a string; None for one that no string restores, such as a calendar with holidays."""
-    name: str = offset.freqstr
-    return name if pandas_compat.offset_of(name) == offset else None

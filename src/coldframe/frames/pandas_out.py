@@ -168,14 +168,14 @@ def _index(table: Table, meta: FrameMeta, *, whole: bool) -> pd.Index:
 def _multi_index(table: Table, meta: FrameMeta) -> pd.MultiIndex:
     schema = table.schema
     levels = range(schema.index_columns)
-    index = pd.MultiIndex.from_arrays(
-        [_whole_level(_column(table, level, meta)) for level in levels], names=schema.names[: len(levels)]
-    )
+    index = pd.MultiIndex.from_arrays([_whole_level(_column(table, level, meta)) for level in levels])
     for level in levels:
         if meta.flavour(level) == LEVEL:
             # Kept as codes: its categories are the level itself.
             values = decode_categories(schema.categories[level])
             index = index.set_levels(values, level=level, verify_integrity=False)
+    # Names last: pandas takes a level's number for a name where a level has such a name.
+    index.names = schema.names[: len(levels)]
     return index
 
 

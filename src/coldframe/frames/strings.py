@@ -68,7 +68,7 @@ def _coded(
     return StringColumn(distinct.dictionary, to.take(codes))
 
 
-def _plain(values: NDArray[Any], place: Place) -> StringColumn:
+def _plain(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
     """Strings that hardly repeat, one by one."""
     kinds = set(map(type, values))
     if not kinds <= _PLAIN:
