@@ -122,7 +122,8 @@ def test_as_of(lib: Library) -> None:
         assert lib.head("s", 1, as_of=stamp).version == version
         assert lib.read("s", as_of=stamp.tz_localize(None)).version == version
         assert lib.read("s", as_of=stamp.tz_convert("Asia/Tokyo")).version == version
-    assert lib.read("s", as_of=datetime.now(UTC) + timedelta(days=1)).version == 3
+    with pytest.raises(NoSuchVersionException, match="future"):
+        lib.read("s", as_of=datetime.now(UTC) + timedelta(days=1))
     with pytest.raises(NoSuchVersionException):
         lib.read("s", as_of=stamps[0] - pd.Timedelta(1, "ns"))
     for missing in (4, -5):
@@ -453,7 +454,9 @@ def test_the_option_to_prune_is_the_default_of_every_call() -> None:
         lambda prune: lib.delete_data_in_range("s", (DAYS[0], DAYS[0]), prune_previous_versions=prune),
         lambda prune: lib.write_pickle("s", SERIES, prune_previous_versions=prune),
         lambda prune: lib.write_batch([WritePayload("s", SERIES)], prune_previous_versions=prune),
-        lambda prune: lib.append_batch([WritePayload("s", SERIES.shift(9, freq="D"))], prune_previous_versions=prune),
+        lambda prune: lib.append_batch(
+            [WritePayload("s", SERIES.shift(len(lib.read("s").data), freq="D"))], prune_previous_versions=prune
+        ),
         lambda prune: lib.update_batch([UpdatePayload("s", SERIES)], prune_previous_versions=prune),
         lambda prune: lib.write_metadata_batch([WriteMetadataPayload("s", 1)], prune_previous_versions=prune),
         lambda prune: lib.write_pickle_batch([WritePayload("s", SERIES)], prune_previous_versions=prune),

@@ -16,7 +16,6 @@ from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.config import LibraryConfig
 from coldframe.exceptions import (
     ArcticDuplicateSymbolsInBatchException,
-    ArcticException,
     ArcticInvalidApiUsageException,
     ArcticUnsupportedDataTypeException,
 )
@@ -289,10 +288,10 @@ class Library(LibraryReads, LibraryWrites):
             (item, None) if isinstance(item, str) else (item.symbol, _numbers(item.version_ids))
             for item in items_of(delete_requests, str, DeleteRequest)
         ]
-        return [
-            failure(symbol, result) if isinstance(result, ArcticException) else None
-            for (symbol, _), result in zip(wanted, deleting.delete_batch(self._catalog, wanted), strict=True)
-        ]
+        # No versions means none: the way from an empty list to a deleted symbol should not be that short.
+        done = iter(deleting.delete_batch(self._catalog, [w for w in wanted if w[1] != []]))
+        results = [(symbol, None if versions == [] else next(done)) for symbol, versions in wanted]
+        return [None if error is None else failure(symbol, error) for symbol, error in results]
 
     def prune_previous_versions(self, symbol: str) -> None:
         """Delete all versions of a symbol but the newest. What snapshots hold stays readable through these.
@@ -464,12 +463,12 @@ class Library(LibraryReads, LibraryWrites):
         return 0
 
 
-def _numbers(versions: int | Iterable[int] | None) -> list[int] | None:
+def _numbers(versions: Any) -> list[int] | None:
+    """Version numbers from one number, an iterable of them, or None."""
     if versions is None:
         return None
-    if isinstance(versions, str | bytes) or not isinstance(versions, Iterable):
-        versions = [versions]
-    return list(map(operator.index, versions))
+    several = isinstance(versions, Iterable) and not isinstance(versions, str | bytes)
+    return list(map(operator.index, versions if several else [versions]))
 
 
 def _reopen(storage: Storage, name: str, config: LibraryConfig, runtime: RuntimeOptions) -> Library:

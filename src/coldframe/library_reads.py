@@ -347,7 +347,7 @@ def _description(found: Description) -> SymbolDescription:
 def _stamp(found: Description, value: int | None) -> Any:
     if value is None:
         return pd.NaT
-    stamp = pd.Timestamp(np.datetime64(value, found.unit))
+    stamp = pd.Timestamp(np.array(value).view(f"M8[{found.unit}]")[()])
     return stamp if found.zone is None else stamp.tz_localize("UTC").tz_convert(zone_of(found.zone))
 
 
