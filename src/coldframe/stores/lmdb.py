@@ -32,6 +32,7 @@ from coldframe.stores.base import (
 )
 from coldframe.stores.lmdb_environment import DATA, UNBOUNDED, Environment, attach, is_closed, open_new
 from coldframe.stores.lmdb_errors import disk_is_full, map_full, translated
+from coldframe.stores.lmdb_pages import damage_of
 from coldframe.stores.lmdb_stream import Batch, Batches, size_of
 from coldframe.stores.lmdb_view import MARK, SIZED, LmdbView, entries, tag_of
 from coldframe.stores.uri import lmdb_location
@@ -165,6 +166,18 @@ class LmdbStore(Store):
 
     def _put_batch(self, batch: Batch) -> None:
         self._transact(lambda txn: _put_all(txn, batch), batch[0][0], _total(batch))
+
+    def damage(self) -> str | None:
+        """What is wrong with the pages of the file, None if nothing is.
+
+        It is found without LMDB, which checks little and may end the process where pages do not fit together.
+        """
+        environment = self.environment()
+        try:
+            with environment.begin() as txn:
+                return damage_of(self._data, environment.handle.stat()["psize"], txn.id())
+        except (lmdb.Error, OSError) as error:
+            raise translated(error, self.folder) from error
 
     def close(self) -> None:
         """Let go of the environment; it is closed when no handle in this process uses it any more."""

@@ -16,13 +16,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import lmdb
 
 from coldframe.exceptions import StorageException
 from coldframe.stores.lmdb_errors import damaged, deleted, error_number, map_full, translated
+from coldframe.stores.lmdb_pages import damage_of
 
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
@@ -41,6 +42,8 @@ _SMALLEST_FILE = 8192
 _REOPEN_SECONDS = 5.0
 
 _lock = threading.Lock()
+_books_lock = threading.Lock()
+_forked = False
 _open: weakref.WeakValueDictionary[tuple[int, int], Environment] = weakref.WeakValueDictionary()
 _inherited: list[Any] = []
 
@@ -200,20 +203,16 @@ class Environment:
         self.device, self.inode = after.st_dev, after.st_ino
 
     def _check_length(self, path: str) -> None:
-        """Pages that the file should have and has not would end the process on the first touch (SIGBUS).
+        """Touching a page that is missing at the end of the file would end the process (SIGBUS).
 
-        Free pages at the end may never have been written, so a short file need not be damaged. It is padded with
-        zeros, which LMDB and the checksums of objects tell from data.
+        Pages that are free may never have been written, so a short file may be whole: then its pages are walked.
         """
-        info, page = self.handle.info(), self.handle.stat()["psize"]
-        needed = (info["last_pgno"] + 1) * page
-        if os.stat(path).st_size >= needed:
-            return
-        if self.read_only:
-            raise damaged(self.folder, f"data.mdb is cut off: it has {os.stat(path).st_size:,} of {needed:,} bytes")
-        with self.handle.begin(write=True):  # no other process writes meanwhile
-            if os.stat(path).st_size < needed:
-                os.truncate(path, needed)
+        page = self.handle.stat()["psize"]
+        if os.stat(path).st_size < (self.handle.info()["last_pgno"] + 1) * page:
+            with self.handle.begin() as txn:
+                damage = damage_of(path, page, txn.id())
+            if damage is not None:
+                raise damaged(self.folder, f"data.mdb is cut off: {damage}")
 
 
 def attach(folder: str, *, read_only: bool, limit: int) -> Environment:
@@ -271,14 +270,15 @@ def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
     deadline = time.monotonic() + _REOPEN_SECONDS
     while True:
         try:
-            return lmdb.open(
-                folder,
-                map_size=map_size,
-                readonly=read_only,
-                create=False,
-                max_readers=MAX_READERS,
-                lock=not read_only or _may_lock(folder),
-            )
+            with _own_books():
+                return lmdb.open(
+                    folder,
+                    map_size=map_size,
+                    readonly=read_only,
+                    create=False,
+                    max_readers=MAX_READERS,
+                    lock=not read_only or _may_lock(folder),
+                )
         except lmdb.MemoryError:
             smaller = _whole(map_size // 8)
             if smaller < _GIB:
@@ -288,7 +288,7 @@ def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
             if "already open in this process" not in str(error) or time.monotonic() > deadline:
                 raise
             # Either a forked child's copy of its parent's books says so, or another thread is closing it right now.
-            if not (_inherited and _release_guard(folder)):
+            if not (_forked and _strike_off(folder)):
                 time.sleep(0.001)
 
 
@@ -317,9 +317,11 @@ def _after_fork_in_child() -> None:
     Closing an inherited environment, or ending one of its transactions, would write to the lock file that the parent
     shares: the pages that the parent is reading would become free. So they are never deallocated, not even at exit.
     """
-    global _lock, _open
+    global _lock, _books_lock, _open, _forked
     environments = list(_open.values())
+    _forked = True
     _lock = threading.Lock()
+    _books_lock = threading.Lock()
     _open = weakref.WeakValueDictionary()
     for environment in environments:
         views = list(environment.views)
@@ -340,18 +342,36 @@ def _keep(*inherited: Any) -> None:
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
 
 
-def _release_guard(folder: str) -> bool:
-    """Strike a file from py-lmdb's books of what is open; whether it stood there.
+# py-lmdb (since 2.0) refuses to open a file twice in a process, and keeps its list of open files through a fork,
+# although nothing is open in the child.
 
-    py-lmdb (since 2.0) refuses to open a file twice in a process and keeps the list through a fork, although nothing
-    is open in the child. The list is a set without a name; it is found by what is in it and by nothing referring to
-    it.
+
+@contextmanager
+def _own_books() -> Iterator[None]:
+    """In a forked child, let files stand in py-lmdb's list under names that the parent did not use (3.0)."""
+    books: Any = sys.modules.get("lmdb._envid")
+    if not _forked or not hasattr(books, "env_keys"):
+        yield
+        return
+    with _books_lock:
+        plain = books.env_keys
+
+        def own_keys(path: Any, subdir: Any) -> tuple[Any, ...]:
+            return tuple((*key, os.getpid()) for key in plain(path, subdir))
+
+        books.env_keys = own_keys
+        try:
+            yield
+        finally:
+            books.env_keys = plain
+
+
+def _strike_off(folder: str) -> bool:
+    """Strike a file from py-lmdb's list; whether it stood there (2.x).
+
+    The list is a set of paths without a name; it is found by what is in it and by nothing referring to it.
     """
     keys: set[object] = {os.path.realpath(folder)}
-    for name in (DATA, LOCK):
-        with suppress(OSError):
-            found = os.stat(os.path.join(folder, name))
-            keys.add(("ino", found.st_dev, found.st_ino))
     return _strike(keys) or (gc.get_freeze_count() > 0 and _strike_frozen(keys))
 
 

@@ -1,0 +1,647 @@
+"""LMDB stores: the conformance suite, libraries as folders, reading only, moving, and what damage looks like."""
+
+import os
+import pickle
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import lmdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coldframe.exceptions import (
+    CompatibilityException,
+    DamagedDataException,
+    ErrorCode,
+    KeyNotFoundException,
+    NoDataFoundException,
+    PermissionException,
+    StorageException,
+)
+from coldframe.stores import lmdb_environment, lmdb_folders
+from coldframe.stores.base import Conflict, Entry, Fetch, Publication, Swap, UnknownOutcome
+from coldframe.stores.lmdb import LmdbStorage
+from coldframe.stores.lmdb_pages import damage_of
+from coldframe.stores.lmdb_view import SIZED
+from coldframe.stores.open import open_storage
+from coldframe.testing.conformance import StoreConformance, noise
+from coldframe.testing.storage_conformance import StorageConformance
+
+
+def library(path: Path, name: str = "lib", **options):
+    storage = LmdbStorage(str(path), **options)
+    if not storage.has(name):
+        storage.create(name, "library", b"options")
+    return storage.store(name)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return library(tmp_path)
+
+
+class TestLmdbStore(StoreConformance):
+    @pytest.fixture
+    def store(self, tmp_path):
+        store = library(tmp_path)
+        store.delete(["library"])
+        return store
+
+    @pytest.fixture
+    def other(self, store, tmp_path):
+        """Another storage on the same folder, under another name of it."""
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path)
+        return LmdbStorage(str(link)).store("lib")
+
+
+class TestLmdbStoreWithASmallMap(StoreConformance):
+    """Every test passes while the map starts tiny and has to be replaced again and again."""
+
+    @pytest.fixture
+    def store(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(lmdb_environment, "FIRST_MAP", 1 << 16)
+        store = library(tmp_path)
+        store.delete(["library"])
+        return store
+
+    def test_a_view_is_consistent(self, store, other):
+        """Not here: a map cannot be replaced while the thread that asks for it is reading (see test_lmdb_map)."""
+
+
+class TestLmdbStorage(StorageConformance):
+    @pytest.fixture
+    def storage(self, tmp_path):
+        return open_storage(f"lmdb://{tmp_path / 'deep' / 'path'}")
+
+
+def test_what_it_promises(store):
+    assert store.atomic
+    assert store.grace == 0.0
+    assert (store.limits.inline_piece, store.limits.head, store.limits.segment) == (16 << 10, 64 << 10, 8 << 20)
+
+
+# -------------------------------------------------------------------------------------------------------- folders
+
+
+def test_folders_have_readable_names(tmp_path):
+    storage = LmdbStorage(str(tmp_path))
+    for name in ("prices", "a/b", ".hidden", "ends.", "100%", "x" * 254, "%41"):
+        storage.create(name, "library", b"")
+    found = sorted(entry.name for entry in tmp_path.iterdir())
+    assert found[:6] == ["%2541", "%2Ehidden", "100%25", "a%2Fb", "ends%2E", "prices"]
+    assert found[6].startswith("x" * 150 + "%~")
+    assert len(found[6]) < 200
+
+
+@given(st.text(min_size=1, max_size=300))
+def test_a_folder_name_is_safe(name):
+    encoded = lmdb_folders.encode_name(name)
+    assert 0 < len(encoded) <= 200
+    assert encoded.isascii()
+    assert not set(encoded) & set('/\\:*?"<>|\0\n')
+    assert encoded[0] != "."
+    assert encoded[-1] not in ". "
+
+
+@given(st.text(min_size=1, max_size=90), st.text(min_size=1, max_size=90))
+def test_different_names_have_different_folders(first, second):
+    assert (lmdb_folders.encode_name(first) == lmdb_folders.encode_name(second)) == (first == second)
+
+
+@given(st.text("a%/~2F.", min_size=1, max_size=400), st.text("a%/~2F.", min_size=1, max_size=400))
+def test_long_and_awkward_names_have_different_folders(first, second):
+    assert (lmdb_folders.encode_name(first) == lmdb_folders.encode_name(second)) == (first == second)
+
+
+def test_half_made_and_half_removed_libraries_are_none(tmp_path):
+    storage = LmdbStorage(str(tmp_path))
+    storage.create("lib", "library", b"")
+    for name in (".creating-1", ".dropping-1", "empty folder", ".creating-old", ".dropping-old"):
+        (tmp_path / name).mkdir()
+    for name in (".creating-1", ".creating-old", ".dropping-old"):
+        shutil.copy(tmp_path / "lib" / "data.mdb", tmp_path / name)
+    (tmp_path / "a file").write_text("")
+    for name in (".creating-old", ".dropping-old"):
+        os.utime(tmp_path / name, (time.time() - 7200, time.time() - 7200))
+    assert storage.names() == ["lib"]
+    assert not storage.has("empty folder")
+    storage.create("lib2", "library", b"")
+    left = {entry.name for entry in tmp_path.iterdir()}
+    assert {".creating-1", ".dropping-1"} <= left
+    assert not {".creating-old", ".dropping-old"} & left
+
+
+def test_a_failed_creation_leaves_nothing(tmp_path, monkeypatch):
+    storage = LmdbStorage(str(tmp_path))
+    monkeypatch.setattr(lmdb_folders, "sync_folder", lambda path: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(StorageException, match="full"):
+        storage.create("lib", "library", b"")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_creator_that_comes_second_gets_a_conflict(tmp_path, monkeypatch):
+    first, second = LmdbStorage(str(tmp_path)), LmdbStorage(str(tmp_path))
+    build = LmdbStorage._build
+
+    def slow(self, *arguments):
+        build(self, *arguments)
+        monkeypatch.undo()
+        second.create("lib", "library", b"second")
+
+    monkeypatch.setattr(LmdbStorage, "_build", slow)
+    with pytest.raises(Conflict):
+        first.create("lib", "library", b"first")
+    assert bytes(first.store("lib").get("library").data) == b"second"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lib"]
+
+
+def test_a_path_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in ("file", "file/below"):
+        with pytest.raises(StorageException, match="file"):
+            LmdbStorage(str(tmp_path / path))
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage("lmdb://here")
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "there")
+    storage.create("lib", "library", b"")
+    assert (tmp_path / "here" / "lib" / "data.mdb").exists()
+    assert repr(storage) == f"LMDB(path={tmp_path / 'here'})"
+
+
+# ------------------------------------------------------------------------------------------------ drop and recreate
+
+
+def test_a_dropped_library_frees_its_files(tmp_path):
+    store = library(tmp_path)
+    store.put("a", noise(10_000))
+    store.storage.drop("lib")
+    assert [*tmp_path.iterdir()] == []
+    with pytest.raises(NoDataFoundException, match="deleted"):
+        store.get("a")
+    with pytest.raises(NoDataFoundException):
+        store.publish(Publication([("a", b"")], Swap("head", b"", None)))
+    if sys.platform == "linux":
+        open_files = [os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir()]
+        assert not [name for name in open_files if str(tmp_path) in name]
+
+
+def test_a_running_read_survives_the_drop(tmp_path):
+    store = library(tmp_path)
+    store.put("a", noise(200_000))
+    with store.reading() as view:
+        store.storage.drop("lib")
+        assert bytes(view.get("a").data) == noise(200_000)
+
+
+@pytest.mark.parametrize("by", ["drop", "rmtree", "rename"])
+def test_a_recreated_library_is_not_taken_for_the_old_one(tmp_path, by):
+    stores = [library(tmp_path), library(tmp_path)]
+    for round_ in range(3):
+        for store in stores:
+            store.put(f"old{round_}", b"old")
+        if by == "drop":
+            stores[0].storage.drop("lib")
+        elif by == "rmtree":
+            shutil.rmtree(tmp_path / "lib")
+        else:
+            (tmp_path / "lib").rename(tmp_path / f"moved{round_}")
+        with pytest.raises(NoDataFoundException):
+            stores[round_ % 2].get("library")
+        stores[1].storage.create("lib", "library", b"%d" % round_)
+        for store in stores:
+            assert bytes(store.get("library").data) == b"%d" % round_
+            assert [entry.key for entry in store.list("")] == ["library"]
+    if by == "rename":
+        assert bytes(LmdbStorage(str(tmp_path)).store("moved1").get("old1").data) == b"old"
+
+
+def test_a_moved_or_copied_storage_opens_unchanged(tmp_path):
+    store = library(tmp_path / "one", "a/b")
+    tag = store.publish(Publication([("data", noise(100_000))], Swap("head", b"1", None)))
+    shutil.copytree(tmp_path / "one", tmp_path / "copy")
+    (tmp_path / "one").rename(tmp_path / "two")
+    for path in ("two", "copy"):
+        storage = LmdbStorage(str(tmp_path / path))
+        assert storage.names() == ["a/b"]
+        moved = storage.store("a/b")
+        assert moved.get("head").tag == tag
+        assert bytes(moved.get("data").data) == noise(100_000)
+        moved.swap("head", path.encode(), tag)
+    assert bytes(LmdbStorage(str(tmp_path / "two")).store("a/b").get("head").data) == b"two"
+    with pytest.raises(NoDataFoundException):
+        store.get("head")
+
+
+# ------------------------------------------------------------------------------------------------------- sharing
+
+
+def test_one_environment_for_all_handles(tmp_path):
+    one, two = library(tmp_path), library(tmp_path)
+    three = pickle.loads(pickle.dumps(one))
+    (tmp_path / "link").symlink_to(tmp_path / "lib")
+    four = LmdbStorage(str(tmp_path)).store("link")
+    assert len({store.environment() for store in (one, two, three, four)}) == 1
+    assert len(lmdb_environment._open) >= 1
+
+
+def test_an_environment_is_closed_with_its_last_handle(tmp_path):
+    store = library(tmp_path)
+    store.get("library")
+    identity = (store.environment().device, store.environment().inode)
+    assert identity in lmdb_environment._open
+    store.close()
+    assert identity not in lmdb_environment._open
+    lmdb.open(str(tmp_path / "lib")).close()  # which is an error while it is open here
+
+
+def test_opening_and_closing_in_many_threads(tmp_path):
+    library(tmp_path)
+
+    def work():
+        for _ in range(60):
+            assert library(tmp_path).get("library").data == b"options"
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert library(tmp_path).get("library").data == b"options"
+
+
+def test_a_file_that_somebody_else_has_open_is_a_typed_error(tmp_path, monkeypatch):
+    library(tmp_path).close()
+    foreign = lmdb.open(str(tmp_path / "lib"))
+    monkeypatch.setattr(lmdb_environment, "_REOPEN_SECONDS", 0.05)
+    with pytest.raises(StorageException, match="already open"):
+        library(tmp_path).get("library")
+    foreign.close()
+    library(tmp_path).get("library")
+
+
+def test_pickles_by_path(tmp_path):
+    store = library(tmp_path, map_size=10**9)
+    store.put("a", b"1")
+    copy = pickle.loads(pickle.dumps(store))
+    assert copy.get("a").data == b"1"
+    assert copy.storage.uri == store.storage.uri == f"lmdb://{tmp_path}?map_size=1GB"
+    assert pickle.loads(pickle.dumps(LmdbStorage(str(tmp_path), read_only=True))).read_only
+
+
+# ------------------------------------------------------------------------------------------------------ read only
+
+
+def test_read_only_writes_nothing(tmp_path):
+    writable = library(tmp_path)
+    writable.put("a", b"1")
+    writable.close()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("data.mdb")}
+    storage = open_storage(f"lmdb://{tmp_path}", read_only=True)
+    store = storage.store("lib")
+    assert store.read_only
+    assert store.get("a").data == b"1"
+    assert [*store.list("")] == [Entry("a", 1), Entry("library", 7)]
+    with store.reading() as view:
+        assert bytes(view.fetch([Fetch("a", [(0, 1)])])[0][0]) == b"1"
+    for write in (
+        lambda: store.put("b", b""),
+        lambda: store.put_many([]),
+        lambda: store.put_many([("b", b"")]),
+        lambda: store.swap("b", b"", None),
+        lambda: store.delete(["a"]),
+        lambda: store.delete([]),
+        lambda: store.publish(Publication([], Swap("b", b"", None))),
+        lambda: storage.create("new", "library", b""),
+        lambda: storage.drop("lib"),
+    ):
+        with pytest.raises(PermissionException, match="read only"):
+            write()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("data.mdb")} == before
+    assert storage.names() == ["lib"]
+
+
+def test_read_only_creates_no_path(tmp_path):
+    with pytest.raises(StorageException, match="not there") as caught:
+        open_storage(f"lmdb://{tmp_path / 'missing'}", read_only=True)
+    assert caught.value.code is ErrorCode.E_RESOURCE_NOT_FOUND
+    assert [*tmp_path.iterdir()] == []
+    with pytest.raises(NoDataFoundException):
+        open_storage(f"lmdb://{tmp_path}", read_only=True).store("missing").get("a")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_read_only_and_writable_handles_share_a_process(tmp_path):
+    library(tmp_path).close()
+    reader = open_storage(f"lmdb://{tmp_path}", read_only=True).store("lib")
+    assert reader.get("library").data == b"options"
+    assert reader.environment().read_only
+    writer = library(tmp_path)
+    with writer.reading() as view:
+        assert bytes(view.get("library").data) == b"options"
+    writer.put("a", b"1")
+    assert reader.get("a").data == b"1"
+    with pytest.raises(PermissionException):
+        reader.put("a", b"2")
+
+
+def test_read_only_where_the_lock_file_cannot_be_written(tmp_path, monkeypatch):
+    store = library(tmp_path)
+    store.put("a", noise(100_000))
+    store.close()
+    (tmp_path / "lib" / "lock.mdb").unlink()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    store = LmdbStorage(str(tmp_path), read_only=True).store("lib")
+    assert store.get("a").data == noise(100_000)
+    assert [entry.name for entry in (tmp_path / "lib").iterdir()] == ["data.mdb"]
+
+
+# --------------------------------------------------------------------------------------------------------- damage
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 8191])
+def test_a_file_cut_to_nothing_is_damage_and_no_new_library(tmp_path, size):
+    library(tmp_path).close()
+    os.truncate(tmp_path / "lib" / "data.mdb", size)
+    for read_only in (True, False):
+        with pytest.raises(DamagedDataException, match=r"data\.mdb has .* bytes"):
+            LmdbStorage(str(tmp_path), read_only=read_only).store("lib").get("library")
+    assert (tmp_path / "lib" / "data.mdb").stat().st_size == size
+
+
+def test_a_file_that_is_cut_off_never_ends_the_process(tmp_path):
+    store = library(tmp_path)
+    store.put_many((f"k{number}", noise(100_000, number)) for number in range(20))
+    store.close()
+    path = tmp_path / "lib" / "data.mdb"
+    whole = path.read_bytes()
+    for part in range(1, 40):
+        size = max(8192, len(whole) * part // 40)
+        path.write_bytes(whole[:size])
+        for read_only in (True, False):
+            with pytest.raises(DamagedDataException, match="cut off: page"):
+                LmdbStorage(str(tmp_path), read_only=read_only).store("lib").get("k1")
+
+
+def test_a_file_may_lack_free_pages_at_its_end(tmp_path):
+    store = library(tmp_path)
+    environment, path = store.environment(), tmp_path / "lib" / "data.mdb"
+    for size in range(1, 200):
+        with environment.begin(write=True) as txn:
+            txn.put(b"twice", noise(size << 13))
+            txn.put(b"twice", b"short")
+        if path.stat().st_size < environment.handle.info()["last_pgno"] * 4096:
+            break
+    else:
+        pytest.skip("this LMDB writes free pages too")
+    store.close()
+    for read_only in (True, False):
+        again = LmdbStorage(str(tmp_path), read_only=read_only).store("lib")
+        assert bytes(again.get("twice").data) == b"short"
+        assert again.damage() is None
+        again.close()
+    library(tmp_path).put("more", noise(2 << 20))
+    assert bytes(library(tmp_path).get("more").data) == noise(2 << 20)
+
+
+def test_a_file_that_is_no_lmdb_file(tmp_path):
+    library(tmp_path).close()
+    path = tmp_path / "lib" / "data.mdb"
+    path.write_bytes(b"not what it should be" * 1000)
+    with pytest.raises(StorageException, match="not an LMDB file") as caught:
+        library(tmp_path).get("library")
+    assert str(tmp_path / "lib") in str(caught.value)
+
+
+def test_a_file_of_another_lmdb_version(tmp_path):
+    library(tmp_path).close()
+    path = tmp_path / "lib" / "data.mdb"
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes.fromhex("dec0efbe"))
+    for meta in (at, at + 4096):
+        data[meta + 4 : meta + 8] = (99).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises((CompatibilityException, StorageException), match=r"version|LMDB"):
+        library(tmp_path).get("library")
+
+
+def test_pages_that_do_not_fit_together_are_found(tmp_path):
+    store = library(tmp_path)
+    store.put_many((f"key/{number:05}", noise(3000 if number % 7 == 0 else 100, number)) for number in range(500))
+    store.put_many((f"big/{number}", noise(100_000, number)) for number in range(5))
+    store.delete([f"key/{number:05}" for number in range(0, 500, 3)])
+    assert store.damage() is None
+    store.close()
+    path = tmp_path / "lib" / "data.mdb"
+    whole = path.read_bytes()
+    found = 0
+    for at in range(2, len(whole) // 4096):
+        for garbage in (bytes(4096), noise(4096, at)):
+            path.write_bytes(whole[: at * 4096] + garbage + whole[(at + 1) * 4096 :])
+            found += damage_of(str(path), 4096) is not None
+    assert found > 100  # the others are free, or inside of objects
+    path.write_bytes(whole)
+    assert damage_of(str(path), 4096) is None
+
+
+@given(st.data())
+def test_the_walk_ends_well_on_any_file(tmp_path, data):
+    path = tmp_path / "walk" / "lib" / "data.mdb"
+    if not path.exists():
+        store = library(tmp_path / "walk")
+        store.put_many((f"key/{number:05}", noise(700, number)) for number in range(60))
+        store.close()
+        (tmp_path / "whole").write_bytes(path.read_bytes())
+    changed = bytearray((tmp_path / "whole").read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(changed)))
+    path.write_bytes(changed[:cut])
+    assert isinstance(damage_of(str(path), 4096), str | None)
+
+
+def test_keys_that_are_too_long_or_empty(store):
+    for key in ("", "k" * 512):
+        for write in (store.put, lambda key, data: store.swap(key, data, None)):
+            with pytest.raises(StorageException, match=r"480 bytes|there is no object"):
+                write(key, b"")
+        for read in (store.get, lambda key: store.fetch([Fetch(key, [])])):
+            with pytest.raises(StorageException, match=r"480 bytes|there is no object"):
+                read(key)
+
+
+# ---------------------------------------------------------------------------------------------------- transactions
+
+
+def test_a_publication_is_one_transaction(store):
+    environment = store.environment()
+    before = environment.handle.info()["last_txnid"]
+    puts = [(f"data/{number}", noise(10_000)) for number in range(20)]
+    store.publish(Publication(puts, Swap("head", b"1", None), ["library"]))
+    assert environment.handle.info()["last_txnid"] == before + 1
+    store.delete([key for key, _ in puts])
+    assert environment.handle.info()["last_txnid"] == before + 2
+
+
+def test_the_write_lock_is_not_held_while_objects_are_made(store):
+    other = library(Path(store.storage.path))
+    blocked = []
+
+    def write_elsewhere(key):
+        thread = threading.Thread(target=other.put, args=(key, b""))
+        thread.start()
+        thread.join(20)
+        blocked.append(thread.is_alive())
+
+    def puts():
+        for number in range(12):
+            write_elsewhere(f"other/{number}")
+            yield f"data/{number}", noise(8 << 20, number)
+
+    store.publish(Publication(puts(), Swap("head", b"1", None)))
+    assert blocked == [False] * 12
+    assert len([*store.list("data/")]) == len([*store.list("other/")]) == 12
+
+
+def test_objects_taken_for_garbage_before_the_publish_step_are_missed(store):
+    def puts():
+        for number in range(12):
+            yield f"data/{number}", noise(8 << 20, number)
+        store.delete(["data/0"])  # as a careless collector would
+
+    with pytest.raises(Conflict):
+        store.publish(Publication(puts(), Swap("head", b"1", None)))
+    assert [entry.key for entry in store.list("")] == ["library"]
+
+
+def test_a_publication_that_cannot_win_any_more_stops_encoding(store):
+    tag = store.swap("head", b"1", None)
+    made = []
+
+    def puts():
+        for number in range(40):
+            made.append(number)
+            if number == 2:
+                store.swap("head", b"2", tag)
+            yield f"data/{number}", noise(8 << 20, 0)
+
+    with pytest.raises(Conflict):
+        store.publish(Publication(puts(), Swap("head", b"3", tag)))
+    assert len(made) < 20
+
+
+def test_an_error_in_the_middle_of_a_large_publication_leaves_nothing(store):
+    def puts():
+        for number in range(12):
+            yield f"data/{number}", noise(8 << 20, 0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.publish(Publication(puts(), Swap("head", b"1", None)))
+    assert [entry.key for entry in store.list("")] == ["library"]
+
+
+class BrokenTransaction:
+    """A transaction that cannot be committed."""
+
+    def __init__(self, txn, error):
+        self._txn, self._error = txn, error
+
+    def __getattr__(self, name):
+        return getattr(self._txn, name)
+
+    def commit(self):
+        self._txn.abort()
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (lmdb.Error("mdb_txn_commit: Input/output error"), UnknownOutcome),
+        (lmdb.DiskError("mdb_txn_commit: No space left on device"), StorageException),
+    ],
+)
+def test_a_commit_that_breaks_off(store, error, expected):
+    environment = store.environment()
+    begin = environment.begin
+
+    def broken(write=False, **options):
+        txn = begin(write=write, **options)
+        return BrokenTransaction(txn, error) if write else txn
+
+    environment.begin = broken
+    with pytest.raises(expected) as caught:
+        store.publish(Publication([("a", b"1")], Swap("head", b"1", None)))
+    if expected is UnknownOutcome:
+        assert caught.value.key == "head"
+    else:
+        assert caught.value.code is ErrorCode.E_QUOTA_EXCEEDED
+    environment.begin = broken
+    with pytest.raises(StorageException):
+        store.put("a", b"1")
+    environment.begin = environment.handle.begin
+    store.put("a", b"1")
+
+
+def test_sizes_are_listed_without_touching_large_objects(store):
+    sizes = [0, SIZED - 1, SIZED, SIZED + 1, 1 << 20]
+    for size in sizes:
+        store.put(f"k{size:07}", noise(size))
+    with store.reading() as view:
+        touched = []
+        real = view._txn
+
+        class Watching:
+            def get(self, key):
+                touched.append(key)
+                return real.get(key)
+
+            def cursor(self):
+                return real.cursor()
+
+            def abort(self):
+                real.abort()
+
+        view._txn = Watching()
+        assert [entry.size for entry in view.list("k")] == sizes
+    assert touched == [b"k0000000", b"k%07d" % (SIZED - 1)]
+
+
+def test_a_view_after_its_end_is_an_error(store):
+    store.put_many((f"k{number}", b"") for number in range(9))
+    with store.reading() as view:
+        view.get("library")
+        listing = view.list("")
+        next(listing)
+    for use in (lambda: view.get("library"), lambda: next(listing), lambda: next(view.list(""))):
+        with pytest.raises(StorageException):
+            use()
+
+
+def test_views_nest(store):
+    with store.reading() as outer:
+        store.put("a", b"1")
+        with store.reading() as inner:
+            assert outer.get_many(["a"]) == [None]
+            assert bytes(inner.get("a").data) == b"1"
+        assert outer.get_many(["a"]) == [None]
+
+
+def test_a_view_ends_with_an_error_inside(store):
+    def read():
+        with store.reading() as view:
+            view.get("missing")
+
+    with pytest.raises(KeyNotFoundException):
+        read()
+    assert store.environment().views == set()
