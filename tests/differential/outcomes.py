@@ -89,7 +89,7 @@ class Side:
                 "index": dtypes(value.index),
                 "index_type": value.index_type,
                 "row_count": value.row_count,
-                "date_range": tuple(value.date_range),
+                "date_range": tuple(map(pd.Timestamp, value.date_range)),
                 "sorted": value.sorted,
             }
         if isinstance(value, dict):
@@ -110,5 +110,5 @@ def name_of(member: Any) -> str | None:
 
 
 def dtypes(columns: Iterable[Any]) -> list[tuple[Any, str]]:
-    """Names and types as they print."""
-    return [(column.name, str(column.dtype)) for column in columns]
+    """Names and types as they print; of a range, which is not stored, ArcticDB prints the inside of a message."""
+    return [(column.name, "range" if "value_type" in (text := str(column.dtype)) else text) for column in columns]
