@@ -1,0 +1,105 @@
+"""Gathers the rows that are left of many batches straight into the arrays of the result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.format.table import StringColumn
+from coldframe.parallel import map_jobs
+from coldframe.query.batch import Batch
+from coldframe.query.columns import Column, empty, stack_strings, take_strings
+from coldframe.query.steps import Step
+
+_INLINE = 1 << 15
+"""Below this many values a result is gathered in the calling thread."""
+
+
+def collect(
+    batches: list[Batch], steps: list[tuple[Step, frozenset[int]]], slots: list[tuple[int, Any]]
+) -> tuple[list[Column], int]:
+    """The columns in `slots` (with their types) of all batches after some last steps that keep every row."""
+    rows = sum(batch.rows for batch in batches)
+    if not rows:
+        return [empty(dtype) for _, dtype in slots], 0
+    gathering = _Gathering(slots, len(batches), rows)
+    at, jobs = 0, []
+    for number, batch in enumerate(batches):
+        jobs.append((number, batch, at))
+        at += batch.rows
+    gather = gathering.add
+
+    def work(job: tuple[int, Batch, int]) -> None:
+        _, batch, _ = job
+        for step, live in steps:
+            batch.run(step, live)
+        gather(*job)
+        batch.forget(frozenset())
+
+    map_jobs(work, jobs, inline=rows * len(slots) < _INLINE)
+    return gathering.finish(), rows
+
+
+class _Gathering:
+    """The arrays of the result while they are filled: disjoint rows by several threads."""
+
+    def __init__(self, slots: list[tuple[int, Any]], batches: int, rows: int) -> None:
+        self._slots = slots
+        self._rows = rows
+        distinct = dict(slots)
+        self._numbers = {s: np.empty(rows, dtype=dtype.storage) for s, dtype in distinct.items() if dtype.fixed}
+        self._strings: dict[int, list[StringColumn | None]] = {
+            slot: [None] * batches for slot, dtype in distinct.items() if not dtype.fixed
+        }
+        self._valid: dict[int, list[tuple[int, NDArray[Any]]]] = {slot: [] for slot in distinct}
+
+    def add(self, number: int, batch: Batch, at: int) -> None:
+        """The rows of a batch, from row `at` of the result."""
+        stored = []
+        for slot in self._valid:
+            if batch.has(slot):
+                self._put(slot, number, batch.column(slot), at, None)
+            else:
+                stored.append(slot)
+        chosen, start, rows = batch.chosen, batch.start, batch.rows
+        for slot, column in batch.whole(stored):
+            if chosen is None and rows != len(column):
+                self._put(slot, number, column.rows(start, start + rows), at, None)
+            else:
+                self._put(slot, number, column, at, chosen)
+
+    def _put(self, slot: int, number: int, column: Column, at: int, chosen: NDArray[Any] | None) -> None:
+        data = column.data
+        if isinstance(data, StringColumn):
+            self._strings[slot][number] = data if chosen is None else take_strings(data, chosen)
+            rows = len(data) if chosen is None else len(chosen)
+        else:
+            rows = len(data) if chosen is None else len(chosen)
+            target = self._numbers[slot][at : at + rows]
+            if chosen is None:
+                target[:] = data
+            else:
+                # `clip` spares numpy the buffer that it needs to check positions before it writes.
+                np.take(data, chosen, out=target, mode="clip")
+        if column.valid is not None:
+            self._valid[slot].append((at, column.valid if chosen is None else column.valid.take(chosen)))
+
+    def finish(self) -> list[Column]:
+        """The columns of the result."""
+        return [Column(dtype, self._data(slot), self._mask(slot)) for slot, dtype in self._slots]
+
+    def _data(self, slot: int) -> Any:
+        if slot in self._numbers:
+            return self._numbers[slot]
+        return stack_strings([piece for piece in self._strings[slot] if piece is not None])
+
+    def _mask(self, slot: int) -> NDArray[Any] | None:
+        pieces = self._valid[slot]
+        if not pieces:
+            return None
+        mask = np.ones(self._rows, dtype=np.bool_)
+        for at, valid in pieces:
+            mask[at : at + len(valid)] = valid
+        return mask

@@ -1,0 +1,248 @@
+"""Arithmetic kernels: columns of numbers, instants and durations from columns and constants; casts and choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from coldframe.exceptions import UserInputException
+from coldframe.format.dtypes import DType
+from coldframe.format.table import NAN, StringColumn
+from coldframe.query.columns import NAT, Column, blank, coded, recoded, stack_strings
+from coldframe.query.comparing import rescaled
+from coldframe.query.literals import FLOAT64, STRING
+from coldframe.query.types import INTEGERS, NUMBERS, PER_SECOND
+
+_UFUNCS: dict[str, Any] = {
+    "ADD": np.add,
+    "SUB": np.subtract,
+    "MUL": np.multiply,
+    "DIV": np.true_divide,
+    "POW": np.power,
+    "FLOORDIV": np.floor_divide,
+    "MOD": np.mod,
+}
+
+
+def both_valid(left: Column, right: Column) -> NDArray[Any] | None:
+    """Where neither is null by its mask."""
+    if left.valid is None or right.valid is None:
+        return left.valid if right.valid is None else right.valid
+    both: NDArray[Any] = left.valid & right.valid
+    return both
+
+
+def compute(op: str, dtype: DType, left: Column, right: Column) -> Column:
+    """Numbers `left op right` with a result of the given type; a constant is a column of one row."""
+    valid = both_valid(left, right)
+    if op in ("FLOORDIV", "MOD") and dtype.kind in INTEGERS:
+        zero = right.data == 0
+        if zero.any():
+            # Integers have no infinity: what is divided by zero is missing.
+            present = np.broadcast_to(~zero, np.broadcast_shapes(left.data.shape, zero.shape))
+            valid = present if valid is None else valid & present
+            right = Column(right.dtype, np.where(zero, right.data.dtype.type(1), right.data))
+    with np.errstate(all="ignore"):
+        values = _UFUNCS[op](_as(left.data, dtype), _as(right.data, dtype))
+    return Column(dtype, values, valid)
+
+
+def _as(data: NDArray[Any], dtype: DType) -> NDArray[Any]:
+    return data.astype(dtype.storage, copy=False)
+
+
+def negative(column: Column, dtype: DType) -> Column:
+    """The values with the other sign."""
+    with np.errstate(all="ignore"):
+        values = np.negative(_as(column.data, dtype))
+    return Column(dtype, values, column.valid)
+
+
+def absolute(column: Column, dtype: DType) -> Column:
+    """The values without their sign."""
+    values = np.abs(_as(column.data, dtype))
+    if column.dtype.kind == "duration":
+        values = np.where(column.data == NAT, NAT, values)
+    return Column(dtype, values, column.valid)
+
+
+def compute_times(op: str, dtype: DType, left: Column, right: Column) -> Column:
+    """Instants and durations added, subtracted, divided; NaT stays NaT."""
+    gone = (left.data == NAT) | (right.data == NAT)
+    valid = both_valid(left, right)
+    unit = dtype.unit or max((left.dtype.unit, right.dtype.unit), key=PER_SECOND.__getitem__)
+    one, other = (rescaled(c.data, PER_SECOND[unit] // PER_SECOND[c.dtype.unit]) for c in (left, right))
+    with np.errstate(all="ignore"):
+        values = _UFUNCS[op](one, other)
+    if op == "DIV":
+        return Column(FLOAT64, np.where(gone, np.nan, values), valid)
+    return Column(dtype, np.where(gone, NAT, values), valid)
+
+
+def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Column:
+    """Durations multiplied or divided by numbers; the result is cut to whole units."""
+    gone = span.data == NAT
+    with np.errstate(all="ignore"):
+        if op == "MUL" and number.dtype.kind in INTEGERS:
+            values = span.data * number.data.astype("i8")
+        else:
+            exact = _UFUNCS[op](span.data, number.data)
+            gone = gone | ~np.isfinite(exact)
+            values = np.where(gone, 0, exact).astype("i8")
+    return Column(dtype, np.where(gone, NAT, values), both_valid(span, number))
+
+
+def choose(condition: NDArray[Any], left: Column, right: Column, dtype: DType) -> Column:
+    """For each row the left value where the condition holds, else the right; constants have one row."""
+    valid = None
+    if left.valid is not None or right.valid is not None:
+        ones = np.ones(1, dtype=np.bool_)
+        valid = np.where(
+            condition, ones if left.valid is None else left.valid, ones if right.valid is None else right.valid
+        )
+    if dtype.kind == "string":
+        return Column(dtype, _choose_strings(condition, left.data, right.data), valid)
+    if dtype.temporal:
+        one, other = (rescaled(c.data, PER_SECOND[dtype.unit] // PER_SECOND[c.dtype.unit]) for c in (left, right))
+        return Column(dtype, np.where(condition, one, other), valid)
+    return Column(dtype, np.where(condition, _as(left.data, dtype), _as(right.data, dtype)), valid)
+
+
+def _choose_strings(condition: NDArray[Any], left: StringColumn, right: StringColumn) -> StringColumn:
+    one, other = coded(left), coded(right)
+    both = stack_strings([one, other])
+    codes: Any = both.codes
+    return StringColumn(both.values, np.where(condition, codes[: len(one)], codes[len(one) :]))
+
+
+def round_numbers(column: Column, decimals: int) -> Column:
+    """Rounded to so many decimals; integers only change for negative ones."""
+    if column.dtype.kind in INTEGERS and decimals >= 0:
+        return column
+    return Column(column.dtype, np.round(column.data, decimals).astype(column.dtype.storage, copy=False), column.valid)
+
+
+def clip(column: Column, low: Any, high: Any) -> Column:
+    """Values moved into bounds given in stored units; missing values stay."""
+    data = column.data
+    if low is not None:
+        data = np.maximum(data, low)
+    if high is not None:
+        data = np.minimum(data, high)
+    if column.dtype.temporal:
+        data = np.where(column.data == NAT, NAT, data)
+    return Column(column.dtype, data.astype(column.dtype.storage, copy=False), column.valid)
+
+
+def fill(column: Column, value: Any, dtype: DType) -> Column:
+    """Missing values replaced by a value given in stored units."""
+    missing = column.missing()
+    if dtype.kind == "string":
+        if not missing.any():
+            return Column(dtype, column.data)
+        strings = coded(column.data)
+        both = stack_strings([strings, StringColumn(pa.array([value], pa.large_string()), np.zeros(1, np.int32))])
+        codes: Any = both.codes
+        return Column(dtype, StringColumn(both.values, np.where(missing, codes[-1], codes[:-1])))
+    return Column(dtype, np.where(missing, dtype.storage.type(value), _as(column.data, dtype)))
+
+
+def cast(column: Column, dtype: DType) -> Column:
+    """Values in another type; what does not fit is an error that says which value."""
+    source = column.dtype
+    if source == dtype:
+        return column
+    if source.kind == "string":
+        return _parse(column, dtype)
+    if dtype.kind == "string":
+        return _print(column)
+    if source.temporal and dtype.temporal:
+        return _cast_times(column, dtype)
+    return _cast_numbers(column, dtype)
+
+
+def _cast_times(column: Column, dtype: DType) -> Column:
+    have, want = PER_SECOND[column.dtype.unit], PER_SECOND[dtype.unit]
+    data = column.data
+    if want >= have:
+        scaled = rescaled(data, want // have)
+        lost = (scaled // (want // have) != data) & (data != NAT)
+        if lost.any():
+            raise UserInputException(f"cannot cast to {dtype}: {data[lost][0]} {column.dtype.unit} is out of its range")
+        return Column(dtype, scaled, column.valid)
+    return Column(dtype, np.where(data == NAT, NAT, data // (have // want)), column.valid)
+
+
+def _cast_numbers(column: Column, dtype: DType) -> Column:
+    data = column.data
+    if dtype.kind in INTEGERS and column.dtype.kind in (*NUMBERS, "duration", "timestamp"):
+        info: Any = np.iinfo(dtype.storage.name)
+        present = slice(None) if column.valid is None else column.valid
+        with np.errstate(all="ignore"):
+            values = np.trunc(data) if column.dtype.kind == "float" else data
+            # The largest 64-bit integers are no doubles: the bound above them is.
+            fits = (values >= float(info.min)) & (values < float(info.max) + 1) if values.dtype.kind == "f" else None
+            if fits is None:
+                fits = (values >= info.min) & (values <= info.max)
+            if not fits[present].all():
+                bad = data[present][~fits[present]][0]
+                raise UserInputException(f"cannot cast {bad} to {dtype}; use fillna or a filter first")
+            return Column(dtype, values.astype(dtype.storage), column.valid)
+    with np.errstate(all="ignore"):
+        if dtype.kind == "bool":
+            return Column(dtype, data != 0, column.valid)
+        return Column(dtype, data.astype(dtype.storage), column.valid)
+
+
+def _parse(column: Column, dtype: DType) -> Column:
+    strings = coded(column.data)
+    target: Any = _arrow_type(dtype)
+    try:
+        parsed = pc.cast(strings.values, target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserInputException(f"cannot cast strings to {dtype}: {error}") from None
+    values = parsed.cast(pa.int64()) if dtype.temporal else parsed
+    present = values.to_numpy(zero_copy_only=False).astype(dtype.storage)
+    codes: Any = strings.codes
+    table = np.append(present, np.array([blank(dtype)] * 2, dtype=dtype.storage))
+    valid = codes >= 0
+    keeps = dtype.kind in ("int", "uint", "bool") and not valid.all()
+    return Column(dtype, table[codes], valid if keeps else None)
+
+
+def _print(column: Column) -> Column:
+    distinct, codes = np.unique(column.data, return_inverse=True)
+    array = pa.array(distinct)
+    if column.dtype.temporal:
+        array = array.cast(_arrow_type(column.dtype))
+    texts = array.cast(pa.string()).cast(pa.large_string())
+    strings = recoded(texts, codes.astype(np.int32))
+    missing = column.missing()
+    if missing.any():
+        present: Any = strings.codes
+        strings = StringColumn(strings.values, np.where(missing, NAN, present).astype(np.int32))
+    return Column(STRING, strings)
+
+
+def _arrow_type(dtype: DType) -> Any:
+    if dtype.kind == "timestamp":
+        return pa.timestamp(dtype.unit, dtype.zone)
+    if dtype.kind == "duration":
+        return pa.duration(dtype.unit)
+    return pa.from_numpy_dtype(dtype.storage)
+
+
+def string_constant(text: str) -> StringColumn:
+    """One row holding a string."""
+    return StringColumn(pa.array([text], pa.large_string()), np.zeros(1, dtype=np.int32))
+
+
+def repeated(column: Column, rows: int) -> Column:
+    """A constant's single row, as many times as there are rows."""
+    if isinstance(column.data, StringColumn):
+        return Column(column.dtype, StringColumn(column.data.values, np.zeros(rows, dtype=np.int32)))
+    return Column(column.dtype, np.full(rows, column.data[0], dtype=column.data.dtype))

@@ -1,0 +1,263 @@
+"""Runs plans: prunes slices, filters them on all cores, then gathers or reduces what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.exceptions import UnsortedDataException
+from coldframe.format.table import Table
+from coldframe.parallel import cores, map_jobs, stream_jobs
+from coldframe.query.batch import Batch
+from coldframe.query.collect import collect
+from coldframe.query.columns import Column
+from coldframe.query.group import group
+from coldframe.query.layout import renumbered
+from coldframe.query.prune import Known, prune
+from coldframe.query.resample import resample
+from coldframe.query.sort import order, unrepeated
+from coldframe.query.source import Source, Statistics, TableSource
+from coldframe.query.steps import Between, Bucket, Cut, Group, Keep, Order, Plan, Stage, Step
+
+Live = list[tuple[Step, frozenset[int]]]
+_HELD = 64 << 20
+"""Bytes of columns kept from filtering to gathering; what is beyond is loaded again."""
+_SMALL = 1 << 15
+"""Sources of no more rows are worked on in the calling thread."""
+
+
+def run(plan: Plan, source: Source) -> Table:
+    """The rows that a plan makes of a source.
+
+    Parameters
+    ----------
+    plan : Plan
+        Made for the source's schema.
+    source : Source
+    """
+    for stage in plan.stages[:-1]:
+        columns, rows = _run_stage(stage, source)
+        table = renumbered(stage.exit).table(columns, rows)
+        ordered = source.ordered if stage.reducer is None else isinstance(stage.reducer, Bucket) or None
+        source = TableSource(table, ordered=ordered, symbol=source.symbol)
+    stage = plan.stages[-1]
+    columns, rows = _run_stage(stage, source)
+    return stage.exit.table(columns, rows)
+
+
+def candidates(stage: Stage, source: Source) -> NDArray[Any]:
+    """The slices that may hold rows which the first conditions of a stage keep."""
+    may = np.ones(len(source.rows), dtype=np.bool_)
+    for step in stage.steps:
+        if isinstance(step, Cut):
+            break
+        may &= _may_pass(step, stage, source)
+    return np.flatnonzero(may)
+
+
+def _known(source: Source) -> Known:
+    count = len(source.rows)
+
+    def absent(column: int) -> NDArray[Any] | None:
+        mask = np.fromiter((column in source.missing(index) for index in range(count)), dtype=np.bool_, count=count)
+        return mask if mask.any() else None
+
+    return Known(source.rows, source.statistics, absent)
+
+
+def _may_pass(step: Step, stage: Stage, source: Source) -> NDArray[Any]:
+    width = len(stage.entry.fields)
+    everything = np.ones(len(source.rows), dtype=np.bool_)
+    if isinstance(step, Keep):
+        if isinstance(source, TableSource):
+            return everything
+        return prune(step.bound.node, step.scope, width, _known(source))
+    if isinstance(step, Between) and step.slot < width:
+        statistics = source.statistics(step.slot)
+        if statistics is not None:
+            return _overlaps(step, statistics)
+    return everything
+
+
+def _overlaps(step: Between, statistics: Statistics) -> NDArray[Any]:
+    inside = (statistics.maximum >= step.start) & (statistics.minimum <= step.stop)
+    return cast("NDArray[Any]", inside | ~statistics.known)
+
+
+def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
+    _check_order(stage, source)
+    steps = _with_live(stage)
+    reducer = stage.reducer
+    cut = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Cut)), default=-1)
+    batches = _start(stage, source, steps)
+    if cut >= 0:
+        batches = _select(batches, steps[: cut + 1])
+        steps = steps[cut + 1 :]
+    inline = sum(batch.rows for batch in batches) <= _SMALL
+    if isinstance(reducer, Group):
+        return group(_stream(batches, steps, inline=inline), reducer)
+    if isinstance(reducer, Bucket):
+        return resample(_stream(batches, steps, inline=inline), reducer, ordered=source.ordered)
+    last = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Keep | Between)), default=-1)
+    if last >= 0:
+        batches = _filter(batches, steps[: last + 1], inline=inline)
+    fields = [(field.slot, field.dtype) for field in stage.exit.fields]
+    if reducer is None:
+        return collect(batches, steps[last + 1 :], fields)
+    return _reorder(stage, *collect(batches, steps[last + 1 :], _with_keys(stage, fields)))
+
+
+def _with_keys(stage: Stage, fields: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """The columns of a result and those that it is ordered by, with their types."""
+    reducer = stage.reducer
+    assert reducer is not None  # noqa: S101 -- asked for stages with a reducer only
+    shown = {slot for slot, _ in fields}
+    types = {field.slot: field.dtype for field in stage.entry.fields}
+    for step in stage.steps:
+        if hasattr(step, "slot") and hasattr(step, "bound"):
+            types[step.slot] = step.bound.dtype
+    return fields + [(slot, types[slot]) for slot in sorted(reducer.reads - shown)]
+
+
+def _reorder(stage: Stage, columns: list[Column], rows: int) -> tuple[list[Column], int]:
+    slots = [slot for slot, _ in _with_keys(stage, [(field.slot, field.dtype) for field in stage.exit.fields])]
+    by_slot = dict(zip(slots, columns, strict=True))
+    reducer = stage.reducer
+    if isinstance(reducer, Order):
+        chosen = order([by_slot[slot] for slot in reducer.slots], reducer.ascending)
+    else:
+        assert not isinstance(reducer, Group | Bucket | None)  # noqa: S101 -- dealt with by the caller
+        chosen = unrepeated([by_slot[slot] for slot in reducer.slots], reducer.keep, rows)
+    wanted = columns[: len(stage.exit.fields)]
+    return map_jobs(lambda column: column.take(chosen), wanted, inline=rows <= _SMALL), len(chosen)
+
+
+def _check_order(stage: Stage, source: Source) -> None:
+    if source.ordered is False and any(isinstance(step, Between) for step in stage.steps):
+        raise UnsortedDataException(
+            f"symbol {source.symbol!r} is not sorted by its index, so date_range cannot be used; "
+            "compare the index in a filter, or sort before writing"
+        )
+
+
+def _with_live(stage: Stage) -> Live:
+    """Each step with the slots that are needed after it."""
+    live = stage.live
+    result: Live = []
+    for step in reversed(stage.steps):
+        result.append((step, live))
+        live = live | step.reads
+    result.reverse()
+    return result
+
+
+def _start(stage: Stage, source: Source, steps: Live) -> list[Batch]:
+    """A batch for each slice that pruning leaves; the bytes that the first steps need are asked for at once."""
+    batches = [Batch(source, index) for index in candidates(stage, source).tolist()]
+    width = len(stage.entry.fields)
+    first: set[int] = set()
+    filtered = False
+    for step, _ in steps:
+        if isinstance(step, Cut):
+            break
+        if isinstance(step, Keep | Between):
+            filtered = True
+            first |= step.reads
+    if not filtered:
+        first = set(stage.live.union(*(step.reads for step, _ in steps)))
+    wanted = np.array(sorted(slot for slot in first if slot < width), dtype=np.intp)
+    if len(wanted) and not any(isinstance(step, Cut) for step, _ in steps):
+        source.prefetch([(batch.index, wanted) for batch in batches])
+    return batches
+
+
+def _filter(batches: list[Batch], steps: Live, *, inline: bool) -> list[Batch]:
+    """Do the steps up to the last condition; batches without rows left are gone."""
+    held = [0]
+
+    def work(batch: Batch) -> None:
+        _do(batch, steps)
+        if batch.rows:
+            held[0] += batch.size()
+            if held[0] > _HELD:
+                batch.forget_stored()
+
+    map_jobs(work, batches, inline=inline)
+    return [batch for batch in batches if batch.rows]
+
+
+def _do(batch: Batch, steps: Live) -> Batch:
+    for step, live in steps:
+        if not batch.rows:
+            break
+        batch.run(step, live)
+    return batch
+
+
+def _stream(batches: list[Batch], steps: Live, *, inline: bool) -> Callable[[Callable[[Batch], Any]], Iterator[Any]]:
+    """For a reducer: does the steps and the reducer's own work on each batch, and gives the results in order."""
+
+    def stream(work: Callable[[Batch], Any]) -> Iterator[Any]:
+        def both(batch: Batch) -> Any:
+            _do(batch, steps)
+            return work(batch) if batch.rows else None
+
+        results = (both(batch) for batch in batches) if inline or cores() < 2 else stream_jobs(both, batches)
+        return (result for result in results if result is not None)
+
+    return stream
+
+
+def _select(batches: list[Batch], steps: Live) -> list[Batch]:
+    """Do the steps up to the last cut by position."""
+    segment: Live = []
+    for step, live in steps:
+        if isinstance(step, Cut):
+            batches = _cut(batches, segment, step)
+            segment = []
+        else:
+            segment.append((step, live))
+    return batches
+
+
+def _cut(batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
+    if not steps:
+        return _cut_rows(batches, cut)
+    if cut.from_start or cut.from_end:
+        return _cut_rows(_until(batches, steps, cut), cut)
+    inline = sum(batch.rows for batch in batches) <= _SMALL
+    return _cut_rows(_filter(batches, steps, inline=inline), cut)
+
+
+def _until(batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
+    """Filter from one end until there are rows enough for the cut."""
+    backwards = cut.from_end
+    wanted = -cast("int", cut.start) if backwards else cast("int", cut.stop)
+    waiting = batches[::-1] if backwards else batches
+    done: list[Batch] = []
+    found, window = 0, cores()
+    while waiting and found < wanted:
+        some, waiting = waiting[:window], waiting[window:]
+        inline = sum(batch.rows for batch in some) <= _SMALL
+        kept = _filter(some, steps, inline=inline)
+        found += sum(batch.rows for batch in kept)
+        done += kept
+        # Where little is found, more slices at a time keep all cores busy.
+        window = min(2 * window, 64)
+    return done[::-1] if backwards else done
+
+
+def _cut_rows(batches: list[Batch], cut: Cut) -> list[Batch]:
+    total = sum(batch.rows for batch in batches)
+    start, stop, _ = slice(cut.start, cut.stop).indices(total)
+    kept, at = [], 0
+    for batch in batches:
+        first, last = max(start - at, 0), min(stop - at, batch.rows)
+        at += batch.rows
+        if first < last:
+            batch.cut(first, last)
+            kept.append(batch)
+    return kept

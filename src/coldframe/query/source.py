@@ -1,0 +1,118 @@
+"""What a query reads from: row slices whose columns are loaded one by one, with statistics to prune by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.format.schema import Schema
+from coldframe.format.table import Table
+from coldframe.query.columns import Column, columns_of
+
+PIECE = 1 << 17
+"""Rows worked on at a time in a table that lies in memory."""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What is known of one column in each slice.
+
+    Attributes
+    ----------
+    known : bool array
+        Whether minimum and maximum are known. They look at present values only (not NaN, NaT or nulls).
+    minimum, maximum : array
+        In the column's storage dtype.
+    nulls : int64 array
+        How many values are missing (NaN, NaT and nulls); -1 where not known.
+    """
+
+    known: NDArray[Any]
+    minimum: NDArray[Any]
+    maximum: NDArray[Any]
+    nulls: NDArray[Any]
+
+
+class Source(Protocol):
+    """Row slices in order.
+
+    Attributes
+    ----------
+    schema : Schema
+        Of all slices: `load` gives columns of these types.
+    rows : int64 array
+        The number of rows of each slice.
+    ordered : bool or None
+        Whether the rows ascend by their time; None: not known.
+    symbol : str
+        For messages.
+    """
+
+    schema: Schema
+    rows: NDArray[np.int64]
+    ordered: bool | None
+    symbol: str
+
+    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
+        """The given columns (positions in table order, ascending) of a slice. Called from worker threads."""
+
+    def missing(self, index: int) -> Collection[int]:
+        """The columns (positions in table order) that the slice was written without (dynamic schema)."""
+
+    def statistics(self, column: int) -> Statistics | None:
+        """What is known of a column (position in table order) in each slice."""
+
+    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+        """These slices and columns will be loaded next: fetch their bytes at once."""
+
+
+class TableSource:
+    """A table in memory as a source: slices of at most `PIECE` rows, without statistics."""
+
+    def __init__(self, table: Table, *, ordered: bool | None = None, symbol: str = "", piece: int = PIECE) -> None:
+        self.table = table
+        self.schema = table.schema
+        self.ordered = ordered
+        self.symbol = symbol
+        self._piece = piece
+        starts = np.arange(0, table.rows, piece)
+        self.rows: NDArray[np.int64] = np.minimum(piece, table.rows - starts).astype(np.int64)
+        self._columns: list[Column] | None = None
+
+    def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
+        """As `load`, without a table around the columns."""
+        if self._columns is None:
+            self._columns = columns_of(self.table)
+        start = index * self._piece
+        stop = start + int(self.rows[index])
+        return [self._columns[column].rows(start, stop) for column in columns]
+
+    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
+        """The given columns of a slice."""
+        from coldframe.query.columns import table_of
+
+        wanted = columns.tolist()
+        schema = self.schema
+        return table_of(
+            [schema.names[column] for column in wanted],
+            self.load_columns(index, wanted),
+            sum(column < schema.index_columns for column in wanted),
+            {},
+            b"",
+            int(self.rows[index]),
+        )
+
+    def missing(self, index: int) -> Collection[int]:  # noqa: ARG002 -- every slice has all columns
+        """No column is missing."""
+        return ()
+
+    def statistics(self, column: int) -> Statistics | None:  # noqa: ARG002 -- none are kept
+        """Nothing is known."""
+        return None
+
+    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+        """All is in memory."""

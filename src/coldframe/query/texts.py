@@ -1,0 +1,177 @@
+"""String kernels: each distinct value once, then gathered by code; plain columns value by value in Arrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from coldframe.format.table import NONE, StringColumn
+from coldframe.query.columns import Column, coded, missing_strings, plain, recoded, translate
+from coldframe.query.literals import STRING
+
+Mask = NDArray[Any]
+_COMPARE = {
+    "EQ": pc.equal,
+    "NE": pc.not_equal,
+    "LT": pc.less,
+    "LE": pc.less_equal,
+    "GT": pc.greater,
+    "GE": pc.greater_equal,
+}
+
+
+class Predicate:
+    """A test of strings. What it says of a dictionary is kept, for the slices of one write share theirs."""
+
+    __slots__ = ("_known", "test")
+
+    def __init__(self, test: Callable[[pa.Array], pa.Array]) -> None:
+        self.test = test
+        self._known: tuple[pa.Array, NDArray[Any]] | None = None
+
+    def mask(self, column: StringColumn) -> Mask:
+        """Where a string is present and passes."""
+        if column.codes is None:
+            mask: Mask = self.test(column.values).to_numpy(zero_copy_only=False)
+            return mask if column.missing is None else mask & (column.missing == 0)
+        passed = self._passed(column.values)
+        hits = np.flatnonzero(passed[:-2])
+        if len(hits) == 1:
+            return cast("Mask", column.codes == hits[0])
+        if not len(hits):
+            return np.zeros(len(column), dtype=np.bool_)
+        return passed.take(column.codes, mode="wrap")
+
+    def any(self, values: pa.Array) -> bool:
+        """Whether any value of a dictionary passes."""
+        return bool(self._passed(values).any())
+
+    def _passed(self, values: pa.Array) -> NDArray[Any]:
+        known = self._known
+        if known is not None and known[0] is values:
+            return known[1]
+        # Two more for the codes of missing values, which count from the end.
+        passed = np.append(self.test(values).to_numpy(zero_copy_only=False).astype(np.bool_), [False, False])
+        self._known = (values, passed)
+        return passed
+
+
+def comparison(op: str, text: str) -> Predicate:
+    """Strings compared with a constant, by code points."""
+    scalar = pa.scalar(text, pa.large_string())
+    return Predicate(lambda values: _COMPARE[op](values, scalar))
+
+
+def membership(texts: list[str]) -> Predicate:
+    """Strings in a set."""
+    wanted = pa.array(texts, pa.large_string())
+    return Predicate(lambda values: pc.is_in(values, value_set=wanted))
+
+
+def matching(pattern: str) -> Predicate:
+    """Strings in which a regular expression is found."""
+    return Predicate(lambda values: _match(values, pattern))
+
+
+def starting(text: str) -> Predicate:
+    """Strings that start with a text."""
+    return Predicate(lambda values: pc.starts_with(values, text))
+
+
+def ending(text: str) -> Predicate:
+    """Strings that end with a text."""
+    return Predicate(lambda values: pc.ends_with(values, text))
+
+
+def _match(values: pa.Array, pattern: str) -> pa.Array:
+    try:
+        return pc.match_substring_regex(values, pattern)
+    except pa.ArrowInvalid:
+        # Arrow's engine has no look-around and no back references; Python's looks at each distinct value.
+        encoded = values.dictionary_encode()
+        search = re.compile(pattern).search
+        found = pa.array([search(text) is not None for text in encoded.dictionary.to_pylist()], pa.bool_())
+        return found.take(encoded.indices)
+
+
+def compare_strings(op: str, left: Column, right: Column) -> Mask:
+    """Two columns of strings compared row by row; missing values compare false, but `!=` holds."""
+    one, other = plain(left.data), plain(right.data)
+    mask = _COMPARE[op](one.values, other.values).to_numpy(zero_copy_only=False)
+    gone = missing_strings(left.data) | missing_strings(right.data)
+    mask = mask | gone if op == "NE" else mask & ~gone
+    for column in (left, right):
+        if column.valid is not None:
+            mask = mask & column.valid
+    return cast("Mask", mask)
+
+
+def transform(column: Column, change: Callable[[pa.Array], pa.Array]) -> Column:
+    """Each string changed; missing values stay."""
+    strings = column.data
+    if strings.codes is None:
+        values = change(strings.values).cast(pa.large_string())
+        return Column(STRING, StringColumn(values, None, strings.missing), column.valid)
+    return Column(STRING, recoded(change(strings.values).cast(pa.large_string()), strings.codes), column.valid)
+
+
+def lengths(column: Column) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The number of characters of each string, and where there is one."""
+    strings = coded(column.data)
+    counts = pc.utf8_length(strings.values).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes: Any = strings.codes
+    present = codes >= 0
+    if column.valid is not None:
+        present &= column.valid
+    return np.append(counts, [0, 0])[codes], None if present.all() else present
+
+
+def change_of(how: str, arguments: tuple[Any, ...]) -> Callable[[pa.Array], pa.Array]:
+    """The function on values behind a method of `.str` that gives strings."""
+    if how in ("lower", "upper"):
+        return cast("Callable[[pa.Array], pa.Array]", {"lower": pc.utf8_lower, "upper": pc.utf8_upper}[how])
+    if how in ("strip", "lstrip", "rstrip"):
+        side = {"strip": "trim", "lstrip": "ltrim", "rstrip": "rtrim"}[how]
+        characters = arguments[0]
+        if characters is None:
+            spaces = getattr(pc, f"utf8_{side}_whitespace")
+            return cast("Callable[[pa.Array], pa.Array]", spaces)
+        trim = getattr(pc, f"utf8_{side}")
+        return lambda values: trim(values, characters=characters)
+    if how == "slice":
+        start, stop, step = arguments
+        return lambda values: _sliced(values, start, stop, step)
+    pattern, text, regex = arguments
+    return lambda values: _replaced(values, pattern, text, regex=regex)
+
+
+def _sliced(values: pa.Array, start: int | None, stop: int | None, step: int | None) -> pa.Array:
+    if step in (None, 1) and (start or 0) >= 0:
+        return pc.utf8_slice_codeunits(values, start or 0, stop)
+    encoded = values.dictionary_encode()
+    cut = pa.array([text[start:stop:step] for text in encoded.dictionary.to_pylist()], pa.large_string())
+    return cut.take(encoded.indices)
+
+
+def _replaced(values: pa.Array, pattern: str, text: str, *, regex: bool) -> pa.Array:
+    if not regex and pattern:
+        return pc.replace_substring(values, pattern, text)
+    encoded = values.dictionary_encode()
+    expression = re.compile(pattern if regex else re.escape(pattern))
+    changed = [
+        expression.sub(text if regex else text.replace("\\", r"\\"), one) for one in encoded.dictionary.to_pylist()
+    ]
+    return pa.array(changed, pa.large_string()).take(encoded.indices)
+
+
+def positions_in(pool: pa.Array, column: StringColumn) -> NDArray[Any]:
+    """For each row the position of its string in a pool that holds it; `NONE` and `NAN` stay."""
+    strings = coded(column)
+    mapping = pc.index_in(strings.values, value_set=pool).fill_null(NONE).to_numpy(zero_copy_only=False)
+    return translate(mapping, cast("NDArray[Any]", strings.codes))
