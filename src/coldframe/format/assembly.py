@@ -297,7 +297,9 @@ class Assembly:
         if low < 0 or high - low != count - 1 or (count > 2 and (np.diff(places) != 1).any()):
             return None
         target = self._target(low)
-        return low if target.dtype.storage == dtype.storage and target is self._target(high) else None
+        found = target.dtype
+        same = found.kind == dtype.kind and found.bits == dtype.bits and found.unit == dtype.unit
+        return low if same and high < target.stop else None
 
     def _scatter(
         self,

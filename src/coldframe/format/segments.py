@@ -173,7 +173,10 @@ class Encoder:
 
     def groups(self, rows: int) -> list[tuple[int, int]]:
         """The column groups of a slice of so many rows: stored position of the first column, and their number."""
-        widths = np.empty(self.table.schema.width)
+        width = self.table.schema.width
+        if width < 2 * self.columns_per_segment:
+            return [(0, width)] if width else []
+        widths = np.empty(width)
         for start, stop, dtype in zip(self._starts, self._starts[1:], self.table.schema.types, strict=False):
             widths[start:stop] = dtype.bits // 8 if dtype.fixed and dtype.kind != "bool" else 1
         for stored, plan in self._texts.items():

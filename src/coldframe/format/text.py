@@ -56,7 +56,7 @@ class Coded:
 
     def encode(self, start: int, stop: int) -> TextPayload:
         """The rows from `start` to `stop` as a block."""
-        if self._how is None:
+        if self._how is None and stop - start > dictionary.FEW:
             # Two threads may both find out; they find the same.
             self._how = choice.choose_codes(self._codes)
         codes = self._codes[start:stop]
@@ -86,9 +86,8 @@ class Plain:
                 codes = np.asarray(coded.indices)
                 if nulls and missing is not None:
                     codes = np.where(missing == 0, codes, missing.astype(np.int32))
-                data = dictionary.encode(
-                    np.ascontiguousarray(codes), strings.encode(coded.dictionary), choice.choose_codes(codes)
-                )
+                how = choice.choose_codes(codes) if len(codes) > dictionary.FEW else None
+                data = dictionary.encode(np.ascontiguousarray(codes), strings.encode(coded.dictionary), how)
                 return TextPayload(ids.DICTIONARY, data, nulls)
         return TextPayload(ids.STRINGS, strings.encode(column.values, missing if nulls else None), nulls)
 

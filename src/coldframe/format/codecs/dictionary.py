@@ -18,18 +18,21 @@ from coldframe.format.codecs import constant, ids, pco, raw
 
 _HEADER = Struct("<BQ")  # codec of the codes, bytes of the dictionary (0: not part of the block)
 CODES = np.dtype("<i4")
-_FEW = 512
+FEW = 512
 """Up to this many codes are stored as they are."""
 
 
-def encode(codes: NDArray[Any], dictionary: bytes, how: choice.Choice) -> bytes:
-    """Contiguous codes with their dictionary as encoded by `strings` (empty: it is stored elsewhere)."""
+def encode(codes: NDArray[Any], dictionary: bytes, how: choice.Choice | None) -> bytes:
+    """Contiguous codes with their dictionary as encoded by `strings` (empty: it is stored elsewhere).
+
+    `how` is needed for more than `FEW` codes.
+    """
     data: bytes
     codec, data = ids.RAW, codes.tobytes()
     single = constant.encode_bytes(data, CODES.itemsize) if data else None
     if single is not None:
         codec, data = ids.CONSTANT, single
-    elif len(codes) > _FEW:
+    elif how is not None:
         packed = choice.encode(codes, how)
         if packed is not None:
             codec, data = ids.PCO, packed
