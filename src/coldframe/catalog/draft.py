@@ -6,6 +6,7 @@ writer was faster, the draft is thrown away and the operation gets a new one.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -352,16 +353,12 @@ class Draft:
 
     def _contents_before(self, manifest: int) -> Contents | None:
         """The manifest in use just before the versions of this one."""
-        for raw in reversed(self.head.live.records):
-            record = decode_record(raw)
-            if record.manifest < manifest:
-                return self.history.contents(record, self.head.live, None)
-        for ref in reversed(self.head.logs):
-            log = self.history.log(ref)
-            for raw in reversed(log.records):
-                record = decode_record(raw)
-                if record.manifest < manifest:
-                    return self.history.contents(record, log, ref)
+        for ref in (None, *reversed(self.head.logs)):
+            group = self.head.live if ref is None else self.history.log(ref)
+            # The numbers of manifests never fall from one record to the next.
+            after = bisect_left(group.records, manifest, key=lambda raw: decode_record(raw).manifest)
+            if after:
+                return self.history.contents(decode_record(group.records[after - 1]), group, ref)
         return None
 
 

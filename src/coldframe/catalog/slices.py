@@ -223,6 +223,8 @@ def concat(runs: list[Slices]) -> Slices:
 
 
 def _starts(counts: NDArray[Any]) -> NDArray[np.int64]:
+    if len(counts) == 1:  # what small symbols have: no need for the machinery
+        return np.array((0, int(counts[0])), dtype=np.int64)
     starts = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=starts[1:])
     return starts

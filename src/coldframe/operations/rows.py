@@ -65,7 +65,7 @@ def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
     assembly = Assembly(schema, columns, stop - start)
     if stop <= start:
         return assembly.finish()
-    parts = _wanted_parts(version, assembly, slices, begin, start, stop)
+    parts = _wanted_parts(version, assembly, slices, begin, start, stop, None if columns is not None else schema)
     dictionaries = _Shared(reader, version, slices)
     for wave in _waves(parts):
         _fetch(reader, wave)
@@ -92,9 +92,10 @@ def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
     return assembly.finish()
 
 
-def _wanted_parts(
-    version: Version, assembly: Assembly, slices: Slices, begin: int, start: int, stop: int
+def _wanted_parts(  # noqa: PLR0913 - one call, every part of what is wanted
+    version: Version, assembly: Assembly, slices: Slices, begin: int, start: int, stop: int, all_of: Schema | None
 ) -> list[_Part]:
+    """The blocks that are wanted; of slices with the schema `all_of` that is every block."""
     contents = version.contents
     symbol = version.symbol
     low = int(np.searchsorted(slices.starts, start - begin, side="right")) - 1
@@ -103,6 +104,7 @@ def _wanted_parts(
     starts = slices.starts.tolist()
     rows = slices.slices[low:high].tolist()
     segment_starts, block_starts = slices.segment_starts.tolist(), slices.block_starts.tolist()
+    sizes = slices.segments["size"].tolist()
     for number, row in zip(range(low, high), rows, strict=True):
         _, offset, stored, _, _, _, schema_number, dictionary, _ = row
         slice_begin = begin + starts[number]
@@ -113,20 +115,20 @@ def _wanted_parts(
         found = len(parts)
         for segment in range(segment_starts[number], segment_starts[number + 1]):
             blocks = slices.blocks[block_starts[segment] : block_starts[segment + 1]]
-            wanted = assembly.wanted(blocks, source)
-            if not wanted.all():
-                blocks = blocks[wanted]
-            if not len(blocks):
-                continue
+            size = sizes[segment]
+            if source is not all_of:
+                blocks = blocks[assembly.wanted(blocks, source)]
+                if not len(blocks):
+                    continue
+                size = int(blocks["length"].sum())
             identifier = slices.ids[segment]
             inlined = contents.pieces.inlined(identifier)
             key = data_key(symbol, identifier) if inlined is None else head_key(symbol)
-            size = int(blocks["length"].sum())
-            part = _Part(
-                key, source, blocks, stored, from_row, to_row, first - start, dictionary, inlined, [], size
+            at = first - start
+            parts.append(
+                _Part(key, source, blocks, stored, from_row, to_row, at, dictionary, inlined, [], size)
             )
-            parts.append(part)
-        if len(parts) == found and source != assembly.schema:
+        if len(parts) == found and source is not all_of:
             # Nothing of this slice is wanted, but the result may have columns that it lacks.
             nothing = slices.blocks[:0]
             parts.append(_Part("", source, nothing, stored, from_row, to_row, first - start, -1, b"", [], 0))
