@@ -16,6 +16,7 @@ from coldframe.exceptions import (
     KeyNotFoundException,
     LibraryNotFound,
     NoDataFoundException,
+    StorageException,
 )
 from coldframe.format.checksums import Damage, seal, unseal
 from coldframe.stores.base import Conflict, Storage, Store, UnknownOutcome
@@ -67,15 +68,23 @@ def create(storage: Storage, name: str, config: LibraryConfig) -> LibraryConfig:
     """
     check_library(name)
     config = msgspec.structs.replace(config, format=FORMAT, identity=secrets.token_hex(8))
-    try:
-        storage.create(name, KEY, _pack(config))
-    except Conflict:
-        raise ValueError(f"a library named {name!r} exists already in {storage.describe()}") from None
-    except UnknownOutcome:
-        # The reply was lost. The identity tells whether what is there now is what we sent.
-        if _current(storage.store(name), name)[0].identity != config.identity:
-            raise ValueError(f"a library named {name!r} exists already in {storage.describe()}") from None
-    return config
+    exists = f"a library named {name!r} exists already in {storage.describe()}"
+    cause = ""
+    for _ in range(_ATTEMPTS):
+        try:
+            storage.create(name, KEY, _pack(config))
+            return config
+        except Conflict:
+            stored = _identity(storage, name)
+        except UnknownOutcome as unknown:
+            stored, cause = _identity(storage, name), unknown.cause
+        if stored == config.identity:
+            return config  # An attempt whose reply was lost has gone through.
+        if stored is not None:
+            raise ValueError(exists)
+    raise StorageException(
+        f"library {name!r} was not created: {storage.describe()} did not answer {_ATTEMPTS} times ({cause}). Try again."
+    )
 
 
 def load(where: Storage | Store, name: str) -> LibraryConfig:
@@ -155,6 +164,13 @@ def _current(store: Store, name: str) -> tuple[LibraryConfig, str]:
             f"library {name!r} has layout {config.format}; this release reads up to {FORMAT}. Upgrade coldframe."
         )
     return config, stored.tag
+
+
+def _identity(storage: Storage, name: str) -> str | None:
+    try:
+        return _current(storage.store(name), name)[0].identity
+    except LibraryNotFound:
+        return None
 
 
 def _not_found(storage: Storage, name: str) -> str:
