@@ -1,0 +1,156 @@
+"""Columns of strings: codes and values, whichever way they were found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coldframe.format.table import NAN, NONE, StringColumn
+from coldframe.frames import strings
+from coldframe.frames.refusals import Place
+from coldframe.testing import strategies
+
+PLACE = Place("sym", "column", "a")
+
+
+def array(values):
+    made = np.empty(len(values), dtype=object)
+    made[:] = values
+    return made
+
+
+def check(column: StringColumn) -> None:
+    """What every column of strings promises."""
+    assert pa.types.is_large_string(column.values.type)
+    assert column.values.null_count == 0
+    if column.codes is None:
+        assert column.missing is None or column.missing.dtype == np.int8
+    else:
+        assert column.missing is None
+        assert column.codes.dtype == np.int32
+        assert len(column.values.unique()) == len(column.values)
+        if len(column.codes):
+            assert column.codes.min() >= NAN
+            assert column.codes.max() < len(column.values)
+
+
+def same(left, right) -> None:
+    assert len(left) == len(right)
+    for a, b in zip(left, right, strict=True):
+        assert a is b if a is None else (a == b or (a != a and b != b)), (a, b)
+
+
+values = st.lists(st.one_of(strategies.strings(), st.sampled_from([None, np.nan])), max_size=30)
+
+
+@given(values, st.integers(1, 50))
+def test_objects_of_few_values(some, times):
+    column = strings.from_objects(array(some * times), PLACE)
+    check(column)
+    same(strings.to_objects(column), some * times)
+
+
+@given(values, st.sampled_from([True, False]))
+def test_every_way_gives_the_same(some, shared):
+    """By table, by hashing and one by one; the same objects, or equal ones."""
+    many = [value if shared or not isinstance(value, str) else "".join(list(value)) for value in some * 50]
+    objects = array(many)
+    addresses = strings._addresses(objects)
+    assert addresses.tolist() == [id(value) for value in many]
+    hashed = strings._by_identity(addresses, objects, 0)
+    tabled = strings._by_identity(addresses, objects, 10**6)
+    assert hashed[0].tolist() == tabled[0].tolist()
+    assert [id(value) for value in hashed[1]] == [id(value) for value in tabled[1]]
+    if many:
+        plain = strings._plain(objects, PLACE)
+        check(plain)
+        same(strings.to_objects(plain), many)
+
+
+@pytest.mark.parametrize("distinct", [3, 5000, 200_000])
+def test_long_columns(distinct):
+    rng = np.random.default_rng(0)
+    pool = array([f"value {i}" for i in range(distinct)] + [None, np.nan, float("nan")])
+    objects = pool[rng.integers(0, len(pool), 200_000)]
+    column = strings.from_objects(objects, PLACE)
+    check(column)
+    assert column.codes is not None
+    same(strings.to_objects(column), objects)
+
+
+def test_hardly_any_repeats():
+    objects = array([f"value {i}" for i in range(100_000)])
+    column = strings.from_objects(objects, PLACE)
+    check(column)
+    assert column.codes is None
+    same(strings.to_objects(column), objects)
+
+
+def test_first_seen_comes_first():
+    column = strings.from_objects(array(["b", "a", None, "b", "c"]), PLACE)
+    assert column.values.to_pylist() == ["b", "a", "c"]
+    assert column.codes.tolist() == [0, 1, NONE, 0, 2]
+
+
+def test_strided_and_unwritten_memory():
+    block = np.empty((3, 4), dtype=object)  # pointers to nothing, which numpy shows as None
+    block[0] = "x"
+    same(strings.to_objects(strings.from_objects(block.T[1], PLACE)), ["x", None, None])
+    same(strings.to_objects(strings.from_objects(np.empty(2, dtype=object), PLACE)), [None, None])
+
+
+def test_every_kind_of_nan():
+    column = strings.from_objects(array(["a", np.float64("nan"), np.float32("nan"), float("nan")]), PLACE)
+    assert column.codes.tolist() == [0, NAN, NAN, NAN]
+
+
+@given(values, st.integers(0, 5), st.booleans())
+def test_arrow_and_back(some, skip, chunked):
+    arrow = pa.array(some, pa.large_string(), from_pandas=True)
+    whole = pa.chunked_array([arrow, arrow]) if chunked else arrow
+    column = strings.from_arrow(whole.slice(skip))
+    check(column)
+    expected = (some * 2 if chunked else some)[skip:]
+    same(strings.to_objects(column), [np.nan if value is None else value for value in expected])
+    assert strings.to_arrow(column).to_pylist() == whole.slice(skip).to_pylist()
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_arrow_without_chunks(kind):
+    assert len(strings.from_arrow(pa.chunked_array([], kind))) == 0
+    assert strings.from_arrow(pa.chunked_array([["a"]], kind)).values.to_pylist() == ["a"]
+
+
+@given(values, st.data())
+def test_rows_of_a_column(some, data):
+    start = data.draw(st.integers(0, len(some)))
+    stop = data.draw(st.integers(start, len(some)))
+    for column in (
+        strings.from_objects(array(some), PLACE),
+        strings.from_arrow(pa.array(some, from_pandas=True).cast(pa.large_string())),
+    ):
+        part = column.rows(start, stop)
+        same(strings.to_objects(part), strings.to_objects(column)[start:stop])
+        assert strings.to_arrow(part).to_pylist() == strings.to_arrow(column).to_pylist()[start:stop]
+
+
+def test_results_may_be_written_to():
+    for column in (
+        StringColumn(pa.array(["a", "b"], pa.large_string())),
+        StringColumn(pa.array(["a"], pa.large_string()), np.array([0, NONE], dtype=np.int32)),
+        StringColumn(pa.array(["a", ""], pa.large_string()), None, np.array([0, NAN], dtype=np.int8)),
+    ):
+        strings.to_objects(column)[0] = "changed"
+        assert column.values[0].as_py() == "a"
+
+
+def test_instants_keep_repeats():
+    stamps = [pd.Timestamp("2024-01-01"), None, pd.Timestamp("2024-01-02")]
+    found = strings.from_objects(array(stamps * 1000), PLACE)
+    assert isinstance(found, pd.DatetimeIndex)
+    assert found[3000 - 3 :].tolist()[0] == stamps[0]
+    assert found.isna().sum() == 1000
