@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
     corrections(lib)
     travelling_in_time(lib)
     snapshots(lib)
-    housekeeping(lib, folder)
+    housekeeping(lib, folder, [flights, *weather.values()])
 
 
 def load() -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
@@ -73,7 +73,8 @@ def parts_of_it(lib: coldframe.library.Library, flights: pd.DataFrame) -> None:
     check(some["flight"].tolist() == flights["flight"].iloc[200_000:200_100].tolist(), "the rows asked for")
     with step("a description, without reading any row"):
         about = lib.get_description("flights")
-    say(f"{about.row_count:,} rows, {len(about.columns)} columns, the last {about.columns[-1]}")
+    name, dtype = about.columns[-1]
+    say(f"{about.row_count:,} rows, {len(about.columns)} columns, the last is {name}: {dtype.dtype}")
 
 
 def growing(lib: coldframe.library.Library, weather: dict[str, pd.DataFrame]) -> None:
@@ -136,18 +137,22 @@ def snapshots(lib: coldframe.library.Library) -> None:
     say(f"all {rows:,} hours are there")
 
 
-def housekeeping(lib: coldframe.library.Library, folder: Path) -> None:
-    """Check every object, and free what is not needed any more."""
+def housekeeping(lib: coldframe.library.Library, folder: Path, frames: list[pd.DataFrame]) -> None:
+    """Check every object, prune, free what is not needed any more, and look at the size of it all."""
     title("Care")
     with step("verify every object"):
         report = lib.verify()
     check(report.ok, f"a sound library: {report.damaged}")
     say(f"{report.objects:,} objects of {report.versions} versions, {report.bytes / 1e6:.1f} MB, none damaged")
-    with step("prune weather/LGA to its newest version and reclaim"):
+    with step("prune weather/LGA to its newest version"):
         lib.prune_previous_versions("weather/LGA")
-        freed = lib.reclaim()
-    say(f"freed {freed.objects} more objects, {freed.bytes / 1e3:.0f} kB; what the snapshot names stays")
-    say(f"on disk: {sum(map(size_on_disk, folder.rglob('*'))) / 1e6:.1f} MB")
+    kept = [f"{key}{' (held by a snapshot)' * info.deleted}" for key, info in lib.list_versions("weather/LGA").items()]
+    say(f"kept: {', '.join(kept)}")
+    with step("reclaim whatever nothing names"):
+        lib.reclaim(orphans=True)
+    in_memory = sum(frame.memory_usage(deep=True).sum() for frame in frames)
+    on_disk = sum(map(size_on_disk, folder.rglob("*")))
+    say(f"{on_disk / 1e6:.1f} MB on disk, with all versions, for {in_memory / 1e6:.0f} MB in pandas")
 
 
 def size_on_disk(path: Path) -> int:
