@@ -38,8 +38,8 @@ def arithmetic_type(op: str, left: DType, right: DType) -> DType:
     if op == "POW":
         return _power_type(left, right)
     if "float" in (left.kind, right.kind):
-        doubles = any(one.kind == "float" and one.bits == 64 for one in (left, right))
-        return FLOAT64 if doubles else FLOAT32
+        small = all(one.kind == "float" and one.bits < 64 for one in (left, right))
+        return FLOAT32 if small else FLOAT64
     bits = max(left.bits, right.bits)
     if op in ("FLOORDIV", "MOD"):
         return common_number(left, right, wide=INT64)
