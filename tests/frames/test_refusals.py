@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import re
 
@@ -39,9 +39,9 @@ def objects(*values: object) -> pd.Series:
         ([np.nan, 1.5], NYI, 1, "float"),
         ([True], NYI, 0, "bool"),
         ([np.int64(3)], NYI, 0, "numpy.int64"),
-        ([None, datetime.date(2024, 1, 1)], NYI, 1, "datetime.date"),
-        ([datetime.datetime(2024, 1, 1)], NYI, 0, "datetime.datetime"),  # noqa: DTZ001
-        ([datetime.timedelta(1)], NYI, 0, "datetime.timedelta"),
+        ([None, dt.date(2024, 1, 1)], NYI, 1, "datetime.date"),
+        ([dt.datetime(2024, 1, 1)], NYI, 0, "datetime.datetime"),  # noqa: DTZ001
+        ([dt.timedelta(1)], NYI, 0, "datetime.timedelta"),
         ([[1, 2]], NYI, 0, "list"),
         ([{"a": 1}], NYI, 0, "dict"),
         ([np.array([1])], NYI, 0, "numpy.ndarray"),
@@ -220,18 +220,18 @@ def test_a_range_beyond_64_bits():
         normalize(pd.DataFrame({"a": [1]}, index=pd.RangeIndex(2**70, 2**70 + 1)), symbol="sym")
 
 
-class Local(datetime.tzinfo):
+class Local(dt.tzinfo):
     def utcoffset(self, _when):
-        return datetime.timedelta(hours=1)
+        return dt.timedelta(hours=1)
 
     def dst(self, _when):
-        return datetime.timedelta(0)
+        return dt.timedelta(0)
 
     def tzname(self, _when):
         return "local"
 
 
-@pytest.mark.parametrize("zone", [Local(), datetime.timezone(datetime.timedelta(microseconds=7))], ids=repr)
+@pytest.mark.parametrize("zone", [Local(), dt.timezone(dt.timedelta(microseconds=7))], ids=repr)
 def test_zones_without_a_name(zone):
     frame = pd.DataFrame({"t": pd.DatetimeIndex(["2024-01-01"], tz="UTC").tz_convert(zone)})
     with pytest.raises(ArcticException, match=r"time zone .* tz_convert"):

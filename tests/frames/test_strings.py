@@ -1,5 +1,7 @@
 """Columns of strings: codes and values, whichever way they were found."""
 
+# ruff: noqa: PD011 -- a band has values; it is no pandas object
+
 from __future__ import annotations
 
 import numpy as np
@@ -41,7 +43,7 @@ def check(column: StringColumn) -> None:
 def same(left, right) -> None:
     assert len(left) == len(right)
     for a, b in zip(left, right, strict=True):
-        assert a is b if a is None else (a == b or (a != a and b != b)), (a, b)
+        assert a is b if a is None else (a == b or (a != a and b != b)), (a, b)  # noqa: PLR0124
 
 
 values = st.lists(st.one_of(strategies.strings(), st.sampled_from([None, np.nan])), max_size=30)

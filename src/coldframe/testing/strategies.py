@@ -9,6 +9,7 @@ Frames are small (rows and columns up to a handful), since what breaks is odd ra
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -307,4 +308,4 @@ def append_chunks(
     frame = draw(time_frames() if whole is None else whole)
     cuts = sorted(draw(st.lists(st.integers(0, len(frame)), max_size=max_chunks - 1)))
     bounds = [0, *cuts, len(frame)]
-    return frame, [frame.iloc[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return frame, [frame.iloc[a:b] for a, b in itertools.pairwise(bounds)]
