@@ -152,7 +152,7 @@ def housekeeping(lib: coldframe.library.Library, folder: Path, frames: list[pd.D
         lib.reclaim(orphans=True)
     in_memory = sum(frame.memory_usage(deep=True).sum() for frame in frames)
     on_disk = sum(map(size_on_disk, folder.rglob("*")))
-    say(f"{on_disk / 1e6:.1f} MB on disk, with all versions, for {in_memory / 1e6:.0f} MB in pandas")
+    say(f"{on_disk / 1e6:.1f} MB on disk, versions and snapshot included, for {in_memory / 1e6:.0f} MB in pandas")
 
 
 def size_on_disk(path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import secrets
 from typing import Any
 
@@ -177,6 +176,8 @@ def _not_found(storage: Storage, name: str) -> str:
     names = sorted(storage.names())
     if not names:
         return f"there is no library named {name!r} in {storage.describe()}, and no other. Create it first."
+    import difflib  # Only a mistake needs it.
+
     near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
     known = ", ".join(repr(n) for n in (near or names[:5]))
     more = "" if near or len(names) <= 5 else f" and {len(names) - 5} more"
