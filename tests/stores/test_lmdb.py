@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import random
 import shutil
 import sys
 import threading
@@ -395,18 +396,26 @@ def test_a_file_that_is_cut_off_never_ends_the_process(tmp_path):
 def test_a_file_may_lack_free_pages_at_its_end(tmp_path):
     store = library(tmp_path)
     environment, path = store.environment(), tmp_path / "lib" / "data.mdb"
-    for size in range(1, 200):
+    dice = random.Random(1)
+    kept = {}
+    for _ in range(400):
         with environment.begin(write=True) as txn:
-            txn.put(b"twice", noise(size << 13))
-            txn.put(b"twice", b"short")
-        if path.stat().st_size < environment.handle.info()["last_pgno"] * 4096:
+            for _ in range(dice.randrange(1, 60)):
+                key = f"k{dice.randrange(3000):04}"
+                kept[key] = noise(dice.choice([10, 1500, 300_000]))
+                txn.put(key.encode(), kept[key])
+            first = f"k{dice.randrange(3000):04}"
+            for key in [key for key in sorted(kept) if key >= first][:200]:
+                txn.delete(key.encode())
+                del kept[key]
+        if path.stat().st_size < (environment.handle.info()["last_pgno"] + 1) * 4096:
             break
     else:
         pytest.skip("this LMDB writes free pages too")
     store.close()
     for read_only in (True, False):
         again = LmdbStorage(str(tmp_path), read_only=read_only).store("lib")
-        assert bytes(again.get("twice").data) == b"short"
+        assert {key: bytes(again.get(key).data) for key in kept} == kept
         assert again.damage() is None
         again.close()
     library(tmp_path).put("more", noise(2 << 20))

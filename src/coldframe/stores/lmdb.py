@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import lmdb
 
@@ -223,39 +223,41 @@ class LmdbStore(Store):
             raise _read_only(f"the library '{self.library}'", self.folder)
 
     def _transact(self, work: Callable[[Any], T], key: str, size: int = 0, *, conditional: bool = False) -> T:
-        """Run `work` in one write transaction and commit it; it runs again where the map had to grow first."""
+        """Run `work` in one write transaction and commit it; it runs again where room had to be made first."""
         self._check_writable()
-        limit = self.storage.limit
         attempt = 0
+        freed = False
         while True:
             environment = self.environment()
             with environment.write_lock:
-                if environment.read_only:
-                    environment.make_writable()
-                if environment.map_size > limit:
-                    environment.shrink(limit)
+                self._prepare(environment)
                 try:
                     txn = environment.begin(write=True)
                 except lmdb.Error as error:
                     attempt += 1
                     self.recover(environment, error, attempt)
                     continue
-                committing = False
                 try:
-                    try:
-                        result = work(txn)
-                    except BaseException:
-                        txn.abort()
-                        raise
-                    committing = True
-                    txn.commit()
-                    return result
+                    return _run(txn, work)
                 except lmdb.MapFullError:
-                    environment.grow(limit)
-                except lmdb.Error as error:
-                    self._failed(environment, error, key, size, unknown=committing and conditional)
+                    if environment.grow(self.storage.limit):
+                        continue
+                    if freed or not _free_pages(environment):
+                        raise map_full(self.folder, environment.map_size, self.storage.limit) from None
+                except (lmdb.Error, _CommitFailed) as error:
+                    cause = error.args[0] if isinstance(error, _CommitFailed) else error
+                    if freed or not disk_is_full(cause, self.folder, size) or not _free_pages(environment):
+                        self._failed(environment, cause, key, size, unknown=conditional and cause is not error)
+                freed = True
 
-    def _failed(self, environment: Environment, error: lmdb.Error, key: str, size: int, *, unknown: bool) -> None:
+    def _prepare(self, environment: Environment) -> None:
+        """Make an environment that was opened by another handle fit for a write by this one."""
+        if environment.read_only:
+            environment.make_writable()
+        if environment.map_size > self.storage.limit:
+            environment.shrink(self.storage.limit)
+
+    def _failed(self, environment: Environment, error: lmdb.Error, key: str, size: int, *, unknown: bool) -> NoReturn:
         """Raise what a failed write means. A commit that broke off at the device may be on the disk or not."""
         if isinstance(error, lmdb.PanicError | lmdb.CorruptedError) or unknown:
             with suppress(Exception):
@@ -263,6 +265,38 @@ class LmdbStore(Store):
         if unknown and not disk_is_full(error, self.folder, size):
             raise UnknownOutcome(key, str(error)) from error
         raise translated(error, self.folder, key, size) from error
+
+
+class _CommitFailed(Exception):
+    """What went wrong in committing, after which the outcome may not be known."""
+
+
+def _run(txn: Any, work: Callable[[Any], T]) -> T:
+    try:
+        result = work(txn)
+    except BaseException:
+        txn.abort()
+        raise
+    try:
+        txn.commit()
+    except lmdb.MapFullError:
+        raise
+    except lmdb.Error as error:
+        raise _CommitFailed(error) from error
+    return result
+
+
+def _free_pages(environment: Environment) -> bool:
+    """Let LMDB reuse the pages that the last transaction freed, which takes one more transaction; whether that worked.
+
+    The key is one that no object has.
+    """
+    try:
+        with environment.begin(write=True) as txn:
+            txn.put(MARK, b"")
+    except lmdb.Error:
+        return False
+    return True
 
 
 def _restore(storage: LmdbStorage, library: str) -> Store:

@@ -5,7 +5,7 @@ environment touched by a forked child. This is the one place that sees to it; it
 """
 
 # Paths are strings: to ask for a file by one takes half as long, and every read does.
-# ruff: noqa: PTH110, PTH116, PTH118
+# ruff: noqa: PTH108, PTH110, PTH116, PTH118
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 import lmdb
 
 from coldframe.exceptions import StorageException
-from coldframe.stores.lmdb_errors import damaged, deleted, error_number, map_full, translated
+from coldframe.stores.lmdb_errors import damaged, deleted, error_number, translated
 from coldframe.stores.lmdb_pages import damage_of
 
 DATA: Final = "data.mdb"
@@ -40,6 +40,7 @@ _GIB = 1 << 30
 _STEP = 1 << 16
 _SMALLEST_FILE = 8192
 _REOPEN_SECONDS = 5.0
+_LOCK_BYTES = 16 * 1024  # of 256 KiB: the slots of the first 250 readers
 
 _lock = threading.Lock()
 _books_lock = threading.Lock()
@@ -109,13 +110,14 @@ class Environment:
             time.sleep(0.0002)
         return True
 
-    def grow(self, limit: int) -> None:
-        """Double the map, up to `limit`; `write_lock` is held and no write transaction runs."""
+    def grow(self, limit: int) -> bool:
+        """Double the map, up to `limit`; whether it grew. `write_lock` is held and no write transaction runs."""
         wanted = min(limit, 2 * self.map_size)
         if wanted <= self.map_size:
-            raise map_full(self.folder, self.map_size, limit)
+            return False
         with self._alone():
             self._reopen(wanted)
+        return True
 
     def shrink(self, limit: int) -> None:
         """Take the map back to `limit`, as far as what is stored allows; `write_lock` is held."""
@@ -268,6 +270,9 @@ def _whole(size: int) -> int:
 def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
     """Open the file, with a smaller map where the address space is limited, and again where it is being closed."""
     deadline = time.monotonic() + _REOPEN_SECONDS
+    lock = not read_only or _may_lock(folder)
+    if lock:
+        _reserve_lock_file(folder)
     while True:
         try:
             with _own_books():
@@ -277,7 +282,7 @@ def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
                     readonly=read_only,
                     create=False,
                     max_readers=MAX_READERS,
-                    lock=not read_only or _may_lock(folder),
+                    lock=lock,
                 )
         except lmdb.MemoryError:
             smaller = _whole(map_size // 8)
@@ -296,6 +301,24 @@ def _may_lock(folder: str) -> bool:
     """Whether a read-only process may take a reader's slot in the lock file."""
     lock = os.path.join(folder, LOCK)
     return os.access(lock, os.W_OK) or (not os.path.exists(lock) and os.access(folder, os.W_OK))
+
+
+def _reserve_lock_file(folder: str) -> None:
+    """Give a new lock file its first blocks: LMDB writes to it through a map, which ends the process on a full disk."""
+    path = os.path.join(folder, LOCK)
+    if os.path.exists(path):
+        return
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except OSError:
+        return  # another process was faster, or LMDB says what is wrong
+    try:
+        os.write(descriptor, bytes(_LOCK_BYTES))
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _closed(*_: object, **__: object) -> Any:

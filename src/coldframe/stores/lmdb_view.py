@@ -66,7 +66,10 @@ class LmdbView(Reader):
                 raise
 
     def __exit__(self, *_: object) -> None:
-        self._txn.abort()
+        txn = self._txn
+        self._txn = _ended  # a transaction keeps its slot in the lock file until it is deallocated
+        self._get = _ended.get
+        txn.abort()
         self._environment.views.discard(self)
 
     def get(self, key: str) -> Stored:
@@ -115,8 +118,8 @@ class LmdbView(Reader):
     def orphan(self) -> Any:
         """Give the transaction away: after a fork it belongs to the parent, and this view to nobody."""
         txn = getattr(self, "_txn", None)
-        self._txn = stub = _ForkedTransaction()
-        self._get = stub.get
+        self._txn = _forked
+        self._get = _forked.get
         return txn
 
     def _missing(self, key: str) -> KeyNotFoundException:
@@ -126,17 +129,24 @@ class LmdbView(Reader):
         return translated(error, self._store.folder, key)
 
 
-class _ForkedTransaction:
-    """What a view holds after a fork: its transaction is the parent process's."""
+class _NoTransaction:
+    """What a view holds that has none."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     def get(self, *_: object) -> Any:
-        raise StorageException("this read began before a fork: begin a new one in the child process.")
+        raise StorageException(self._why)
 
     def cursor(self) -> Any:
         return self.get()
 
     def abort(self) -> None:
         pass
+
+
+_ended: Final = _NoTransaction("this read has ended: use what it gave within its context, or begin a new one.")
+_forked: Final = _NoTransaction("this read began before a fork: begin a new one in the child process.")
 
 
 def entries(txn: Any, prefix: bytes, start_after: bytes) -> Iterator[Entry]:
