@@ -156,7 +156,7 @@ def _decimal(numbers: NDArray[Any]) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         # Nearly all floats without an end are told by a few of them.
         few = finite[: _LOOK // 16]
-        if not any(_count_multiples(few, scale, numbers.dtype) for scale in (1.0, 1e6)):
+        if not any(_count_multiples(few, scale, numbers.dtype) for scale in (1.0, 1e2, 1e6)):
             return 0.0
         finite = finite[np.isfinite(finite)]
         for scale in (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6):

@@ -139,6 +139,9 @@ def plan(column: StringColumn, *, shared: bool, number: int) -> tuple[TextPlan, 
     values, codes = _compact(column.values, np.asarray(column.codes, np.int32))
     if len(values) * 2 > len(codes) or len(codes) < _FEW:
         return _gathered(values, codes), None
+    if len(values) > 1 and not _mean_length(values):
+        # A list of distinct strings that are all empty has one: readers count on it.
+        values, codes = values[:1], np.minimum(codes, 0)
     encoded = strings.encode(values)
     if shared and len(encoded) > EMBEDDED:
         return Coded(np.ascontiguousarray(codes), b"", number), encoded

@@ -86,6 +86,9 @@ def decode(payload: Buffer, kind: Any, rows: int | None = None) -> StringColumn:
     if rows is not None and count != rows:
         raise Damage(f"{count} strings where {rows} belong")
     lengths = _decode_lengths(view[_HEADER.size : _HEADER.size + lengths_size], codec, _WIDTHS[width], count)
+    if codec == ids.CONSTANT and (int(lengths[0]) * count != text_size or (rows is None and count > max(text_size, 1))):
+        # Such lengths take no space, so that nothing else bounds their number.
+        raise Damage(f"{count} strings in {text_size} bytes")
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     if offsets[-1] != text_size or (lengths > text_size).any():
@@ -103,7 +106,7 @@ def _decode_lengths(section: Buffer, codec: int, dtype: np.dtype[Any], count: in
     if codec == ids.RAW:
         return raw.view(section, dtype, 1, count).reshape(-1)
     if codec == ids.CONSTANT:
-        return constant.view(section, dtype, 1, count).reshape(-1)
+        return constant.view(section, dtype, 1, count)[0]  # type: ignore[no-any-return]
     if codec == ids.PCO:
         return pco.decode(section, dtype, count)
     raise Damage(f"unknown codec {codec} of the lengths of strings")

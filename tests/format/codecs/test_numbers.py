@@ -1,0 +1,139 @@
+"""Codecs of numbers, bits and codes, each by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from coldframe.format import choice
+from coldframe.format.checksums import Damage
+from coldframe.format.codecs import bits, constant, dictionary, ids, pco, raw, zstd
+
+HOWS = {
+    "plain": pco.PLAIN,
+    "deltas": pco.config(8, deltas=True),
+    "cents": pco.config(4, mode=pco.float_multiples(0.01)),
+    "quanta": pco.config(4, mode=pco.float_quanta(20)),
+}
+
+
+@pytest.mark.parametrize("how", HOWS)
+@given(hnp.arrays("<u8", st.integers(1, 300)))
+def test_pco_keeps_every_bit_of_any_float(how, patterns):
+    numbers = patterns.view("<f8")
+    assert pco.decode(pco.encode(numbers, HOWS[how]), numbers.dtype, len(numbers)).tobytes() == numbers.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "<i2", "<u2", "<f2", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"])
+def test_pco_takes_every_width(dtype):
+    numbers = np.frombuffer(np.random.default_rng(0).bytes(8000), dtype).copy()
+    for how in (pco.PLAIN, HOWS["deltas"]):
+        assert pco.decode(pco.encode(numbers, how), numbers.dtype, len(numbers)).tobytes() == numbers.tobytes()
+
+
+def test_pco_must_fill_its_place_exactly():
+    numbers = np.arange(1000)
+    packed = pco.encode(numbers, pco.PLAIN)
+    for count in (0, 999, 1001):
+        with pytest.raises(Damage):
+            pco.decode(packed, numbers.dtype, count)
+    with pytest.raises(Damage):
+        pco.decode(packed, np.dtype("f8"), 1000)
+    for length in range(len(packed)):
+        with pytest.raises(Damage):
+            pco.decode(packed[:length], numbers.dtype, 1000)
+
+
+@pytest.mark.slow
+def test_pco_takes_more_numbers_than_one_of_its_chunks():
+    numbers = np.arange(2**24 + 5) // 3
+    assert (pco.decode(pco.encode(numbers, pco.PLAIN), numbers.dtype, len(numbers)) == numbers).all()
+
+
+def test_raw_views_do_not_copy():
+    data = np.arange(6, dtype="<i4").tobytes()
+    found = raw.view(memoryview(b"x" + data)[1:], np.dtype("<i4"), 2, 3)
+    assert found.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert not found.flags.owndata
+
+
+@given(
+    hnp.arrays(
+        "<f8", hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.sampled_from([0.0, -0.0, 1.0, np.nan])
+    )
+)
+def test_constants_are_told_by_their_bits(values):
+    data = constant.encode(values)
+    same = all(len({value.tobytes() for value in column}) == 1 for column in values)
+    assert (data is not None) == same
+    if data is not None:
+        assert np.ascontiguousarray(constant.view(data, values.dtype, *values.shape)).tobytes() == values.tobytes()
+
+
+@given(st.integers(1, 2000), st.sampled_from([0.0, 0.01, 0.5, 1.0]))
+def test_bits_come_back(count, share):
+    values = np.random.default_rng(count).random(count) < share
+    data = bits.encode(values)
+    assert bits.decode(data, count).tolist() == values.tolist()
+    assert len(data) <= 1 + (count + 7) // 8
+    for other in (count + 8, max(count - 8, 0)):
+        with pytest.raises(Damage):
+            bits.decode(data, other)
+
+
+@pytest.mark.parametrize("payload", [b"", b"\2\0", b"\1nothing"])
+def test_bits_of_no_known_form_are_damage(payload):
+    with pytest.raises(Damage):
+        bits.decode(payload, 5)
+
+
+def test_zstd_frames_must_be_what_they_say():
+    frame = zstd.shrink(b"again " * 1000)
+    assert zstd.expand(frame, 6000) == b"again " * 1000
+    for size in (0, 5999, 6001, 2**50):
+        with pytest.raises(Damage):
+            zstd.expand(frame, size)
+    for length in range(len(frame)):
+        with pytest.raises(Damage):
+            zstd.expand(frame[:length], 6000)
+    assert zstd.shrink(np.random.default_rng(0).bytes(200_000)) is None
+    assert zstd.shrink(np.random.default_rng(0).bytes(2000)) is None
+    assert zstd.shrink(b"short") is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 600, 5000])
+@pytest.mark.parametrize("distinct", [1, 3])
+def test_codes_come_back(count, distinct):
+    codes = (np.arange(count) % distinct).astype(np.int32)
+    data = dictionary.encode(codes, b"dictionary", choice.choose_codes(codes) if count > dictionary.FEW else None)
+    embedded, codec, packed = dictionary.split(data)
+    assert embedded == b"dictionary"
+    if count == 5000 and distinct == 3:
+        assert codec == ids.PCO
+    elif count:
+        assert codec == (ids.CONSTANT if distinct == 1 or count == 1 else codec)
+    assert dictionary.decode_codes(packed, codec, count).tolist() == codes.tolist()
+    out = np.empty(count, np.int32)
+    assert dictionary.decode_codes(packed, codec, count, out).tolist() == codes.tolist()
+
+
+def test_codes_outside_their_dictionary_are_damage():
+    dictionary.check_codes(np.array([-2, -1, 0, 4], np.int32), 5)
+    dictionary.check_codes(np.array([], np.int32), 0)
+    for codes, distinct in (([5], 5), ([-3], 5), ([0], 0)):
+        with pytest.raises(Damage, match="outside the dictionary"):
+            dictionary.check_codes(np.array(codes, np.int32), distinct)
+
+
+def test_payloads_of_codes_that_are_cut_are_damage():
+    data = dictionary.encode(np.zeros(10, np.int32), b"dictionary", None)
+    for length in range(18):
+        with pytest.raises(Damage):
+            dictionary.split(data[:length])
+    with pytest.raises(Damage):
+        dictionary.decode_codes(memoryview(b"1234"), ids.RAW, 2)
+    with pytest.raises(Damage):
+        dictionary.decode_codes(memoryview(b"1234"), 77, 1)
