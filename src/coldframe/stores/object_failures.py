@@ -192,16 +192,19 @@ def _answered(status: int, text: str) -> Failure:
 # The first sign found in the innermost cause decides.
 _SIGNS = (
     ("BadScheme", Kind.CONNECT), ("ConnectionRefused", Kind.REFUSED), ("dns error", Kind.DNS),
-    ("kind: Timeout", Kind.TIMEOUT), ("TimedOut", Kind.TIMEOUT), ("kind: Connect", Kind.CONNECT),
-    ("kind: Body", Kind.CUT), ("kind: Interrupted", Kind.CUT), ("UnexpectedEof", Kind.CUT),
-    ("IncompleteMessage", Kind.RESET), ("ConnectionReset", Kind.RESET), ("BrokenPipe", Kind.RESET),
-    ("kind: Request", Kind.RESET), ("kind: Decode", Kind.CUT), ("ListResponse", Kind.CUT), ("Deserialize", Kind.CUT),
+    ("kind: Timeout", Kind.TIMEOUT), ("TimedOut", Kind.TIMEOUT), ("ConnectionReset", Kind.RESET),
+    ("BrokenPipe", Kind.RESET), ("kind: Connect,", Kind.CONNECT), ("kind: Body", Kind.CUT),
+    ("kind: Interrupted", Kind.CUT), ("UnexpectedEof", Kind.CUT), ("IncompleteMessage", Kind.RESET),
+    ("kind: Request", Kind.RESET), ("kind: Decode", Kind.CUT), ("ListResponse", Kind.CUT),
 )
 
 
 def _unanswered(head: str, debug: str) -> Failure:
     text = " ".join(debug.split())
-    if "InvalidCertificate" in text or "InvalidMessage" in text or "AlertReceived" in text:
+    if "Got invalid" in head:
+        return Failure(Kind.CUT, message="the answer cannot be read")
+    # Only a handshake that failed is known to have sent nothing; an alert may also come later.
+    if "kind: Connect," in text and ("InvalidCertificate" in text or "InvalidMessage" in text or "Alert" in text):
         for sign, words in _CERTIFICATE:
             if sign in text:
                 return Failure(Kind.TLS, code=sign, message=words + _presented(text))

@@ -11,7 +11,8 @@ from coldframe.stores.object_retry import Patience
 
 TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 FALSE = frozenset({"n", "no", "f", "false", "off", "0", ""})
-# What every object store's connection string may say besides its own options.
+# What may not be printed, and what every connection string may say besides its own options.
+SECRETS = frozenset({"secret", "token", "AccountKey", "SharedAccessSignature", "ClientSecret", "service_account_key"})
 COMMON = ("connections", "connect_timeout", "request_timeout", "retry_timeout", "unsafe_writes")
 
 
@@ -32,6 +33,8 @@ class Options:
         What stands between pairs.
     valid : iterable of str
         The names there are; others are an error that lists them.
+    decode : bool
+        Whether values are percent-encoded.
 
     Examples
     --------
@@ -40,12 +43,13 @@ class Options:
     (9000.0, False)
     """
 
-    def __init__(self, scheme: str, text: str, separators: str, valid: Iterable[str]) -> None:
+    def __init__(self, scheme: str, text: str, separators: str, valid: Iterable[str], *, decode: bool = True) -> None:
         self.scheme = scheme
         names = {name.lower(): name for name in (*valid, *COMMON)}
         for separator in separators[1:]:
             text = text.replace(separator, separators[0])
         self._values: dict[str, str] = {}
+        last = ""
         for pair in text.split(separators[0]):
             if not pair.strip():
                 continue
@@ -53,10 +57,13 @@ class Options:
             name = name.strip()
             known = names.get(name.lower())
             if known is None or not equals:
-                raise ConnectionStringError(_unknown(scheme, name, bool(equals), names.values()))
+                # What follows a secret may be the rest of it, if it holds a separator.
+                shown = name if name.isidentifier() and last not in SECRETS else ""
+                raise ConnectionStringError(_unknown(scheme, shown, equals, names.values()))
             if known in self._values:
                 raise ConnectionStringError(f"the option {known} is given twice in the {scheme}:// connection string")
-            self._values[known] = unquote(value.strip())
+            self._values[known] = unquote(value.strip()) if decode else value.strip()
+            last = known
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -115,16 +122,14 @@ class Options:
         }
 
 
-def _unknown(scheme: str, name: str, equals: bool, valid: Iterable[str]) -> str:
+def _unknown(scheme: str, name: str, equals: str, valid: Iterable[str]) -> str:
     names = list(valid)
-    # What stands without an equals sign may be the rest of a secret that holds a separator.
-    if not equals:
-        shown = name if name.isidentifier() and len(name) < 20 and name.lower() in map(str.lower, names) else ""
-        return (f"option {shown!r} of the {scheme}:// connection string has no value: write name=value"
-                if shown else
-                f"a part of the {scheme}:// connection string is no name=value pair; a value that holds & ; or % is "
-                "written with %26, %3B or %25")
-    near = difflib.get_close_matches(name.lower(), [known.lower() for known in names], 1)
-    hint = next((f"; did you mean {known}?" for known in names if near and known.lower() == near[0]), "")
-    shown = name if len(name) < 40 else name[:12] + "..."
-    return f"unknown option {shown!r} in the {scheme}:// connection string{hint} Valid options: {', '.join(names)}"
+    lowered = {known.lower(): known for known in names}
+    if name.lower() in lowered:
+        return f"the option {name!r} of the {scheme}:// connection string has no value: write {name}=VALUE"
+    if not name or not equals:
+        return (f"a part of the {scheme}:// connection string is no option; a value that holds & ; or % is written with "
+                f"%26, %3B or %25. Valid options: {', '.join(names)}")
+    near = difflib.get_close_matches(name.lower(), list(lowered), 1)
+    hint = f"; did you mean {lowered[near[0]]}?" if near else "."
+    return f"unknown option {name[:40]!r} in the {scheme}:// connection string{hint} Valid options: {', '.join(names)}"

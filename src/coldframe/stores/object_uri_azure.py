@@ -27,7 +27,7 @@ def read_azure(rest: str) -> tuple[Target, Keyring]:
     if not rest:
         raise ConnectionStringError("the azure:// connection string is empty: write "
                                     "azure://AccountName=NAME;AccountKey=KEY;Container=CONTAINER")
-    options = Options("azure", rest.removeprefix("?"), ";", AZURE_OPTIONS)
+    options = Options("azure", rest.removeprefix("?"), ";", AZURE_OPTIONS, decode=False)
     if not options.text("Container"):
         raise ConnectionStringError("the azure:// connection string needs Container=NAME")
     endpoint = _endpoint(options)
