@@ -49,6 +49,19 @@ def test_some_columns(frame, data):
     pd.testing.assert_frame_equal(result, expected, check_exact=True)
 
 
+@given(strategies.frames(), st.data())
+def test_chosen_columns_stand_as_the_format_reads_them(frame, data):
+    """The format picks columns by their stored positions; only the note differs from its choice."""
+    schema = normalize(frame, symbol="s").schema
+    levels = list(range(schema.index_columns))
+    rest = st.integers(len(levels), schema.width - 1)
+    wanted = sorted({*levels, *(data.draw(st.sets(rest)) if schema.width > len(levels) else ())})
+    positions = np.array(wanted, dtype=np.intp)
+    chosen_by_format = schema.select(np.sort(schema.place[positions]))
+    picked = select(schema, positions)
+    assert replace_meta(picked, frame_meta(chosen_by_format)) == chosen_by_format
+
+
 @given(strategies.frames())
 def test_the_note_is_read_back(frame):
     schema = normalize(frame, symbol="s").schema

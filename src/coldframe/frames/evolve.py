@@ -33,6 +33,7 @@ from coldframe.frames.meta import (
     frame_meta,
     index_kind,
     is_timeseries,
+    replace_meta,
     select,
     without_freq,
 )
@@ -126,6 +127,10 @@ def evolve(
         if dynamic:
             check_dynamic(new, symbol)
         return existing
+    if existing_rows and _alike(old, side):
+        if dynamic:
+            check_dynamic(new, symbol)
+        return _noted(old, side, symbol, follows)
     levels, index_note = _index(old, side, symbol, dynamic=dynamic)
     if dynamic:
         columns, column_note = _union(old, side, symbol)
@@ -133,6 +138,31 @@ def evolve(
         columns, column_note = _same(old, side, symbol), _columns_note(old.meta)
     index_note["freq"] = _freq(old, side, follows)
     return _schema(old, levels, columns, index_note | column_note)
+
+
+def _alike(old: _Side, new: _Side) -> bool:
+    """Whether nothing differs but what is noted of the index: the way of nearly every append."""
+    was, now = old.schema, new.schema
+    return (
+        was.kinds == now.kinds
+        and was.names == now.names
+        and was.types == now.types
+        and was.categories == now.categories
+        and was.index_columns == now.index_columns
+        and (old.meta.index, old.meta.strings, old.meta.flavours)
+        == (new.meta.index, new.meta.strings, new.meta.flavours)
+        and list(map(type, was.names)) == list(map(type, now.names))
+    )
+
+
+def _noted(old: _Side, new: _Side, symbol: str, follows: tuple[int, int] | None) -> Schema:
+    """The schema of columns that stay as they are."""
+    if old.meta.index == "range":
+        _continued_range(old, new, symbol)
+    freq = _freq(old, new, follows)
+    if freq == old.meta.freq:
+        return old.schema
+    return replace_meta(old.schema, msgspec.structs.replace(old.meta, freq=freq))
 
 
 def check_dynamic(schema: Schema, symbol: str) -> None:

@@ -127,20 +127,13 @@ def select(schema: Schema, positions: NDArray[np.intp]) -> Schema:
     >>> select(whole, np.array([0, 2])).names
     ['t', 'b']
     """
+    chosen = schema.select(np.sort(schema.place[positions]))
     meta = frame_meta(schema)
-    if meta.flavours:
-        flavours = np.frombuffer(meta.flavours, dtype=np.uint8)[positions]
-        strings = np.fromiter((schema.types[k].kind == "string" for k in schema.kind_of[positions]), dtype=np.bool_)
-        meta = meta.with_flavours(flavours, strings)
-    old = positions.tolist()
-    new_place = {table: place for place, table in enumerate(old)} if schema.categories else {}
-    return Schema.of(
-        [schema.names[p] for p in old],
-        [schema.types[k] for k in schema.kind_of[positions].tolist()],
-        schema.index_columns,
-        {new_place[p]: c for p, c in schema.categories.items() if p in new_place},
-        encode_meta(meta),
-    )
+    if not meta.flavours:
+        return chosen
+    flavours = np.frombuffer(meta.flavours, dtype=np.uint8)[positions]
+    strings = np.array([dtype.kind == "string" for dtype in chosen.types], dtype=np.bool_)[chosen.kind_of]
+    return replace_meta(chosen, meta.with_flavours(flavours, strings))
 
 
 def without_freq(schema: Schema) -> Schema:
