@@ -1,7 +1,7 @@
 """The tables behind the golden files, and the way to write those files anew.
 
 The files in `golden/` were written by the first release that wrote format version 1. Every later release must read
-them. They are written anew only when format version 1 itself was wrong, by hand, and that is a decision to be explained:
+them. They are written anew only if format version 1 itself was wrong, by hand, and that is a decision to explain:
 
     python -m tests.format.golden_tables --overwrite
 """
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tests.format.tables import BINARY, STRING, write
 
 from coldframe.format.codecs import ids
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Schema
 from coldframe.format.table import NAN, NONE, Band, StringColumn, Table
-from tests.format.tables import BINARY, STRING, write
 
 FOLDER = Path(__file__).parent / "golden"
 ROWS = 1200

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.format.golden_tables import CODECS, FOLDER, ROWS, TABLES
+from tests.format.tables import assert_same, open_dictionaries, payloads
 
 from coldframe.format.assembly import Assembly, Dictionaries
 from coldframe.format.checksums import Damage
 from coldframe.format.directory import DICTIONARIES
 from coldframe.format.segments import EncodedSegment, verify_segment
 from coldframe.format.table import Table
-from tests.format.golden_tables import CODECS, FOLDER, ROWS, TABLES
-from tests.format.tables import assert_same, open_dictionaries, payloads
 
 
 def load(name: str) -> EncodedSegment:
