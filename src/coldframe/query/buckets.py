@@ -177,7 +177,7 @@ def _origin(step: Bucket, first: int, last: int, *, wall: bool) -> int:
     day = 86_400 * PER_SECOND[unit]
     origin = step.origin
     if isinstance(origin, pd.Timestamp):
-        instant = int(origin.as_unit(unit).value)
+        instant = int(origin.value) // (10**9 // PER_SECOND[unit])
         return int(to_wall(np.array([instant]), unit, zone)[0]) if wall else instant
     if origin == "epoch":
         local = 0
