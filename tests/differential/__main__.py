@@ -21,7 +21,7 @@ from differential.sequences import Generator
 from differential.session import run, run_single, shrink
 
 LENGTH = 25
-ENOUGH = 5
+ENOUGH = 12
 
 
 def sequences(first: int, last: int, length: int = LENGTH) -> int:

@@ -13,7 +13,6 @@ from differential import frames
 from differential.frames import Frame
 from differential.sequences import Created, Operation, Payload, Seconds
 
-
 TEXT = 240
 
 
@@ -28,6 +27,14 @@ class Outcome:
     def __str__(self) -> str:
         text = f"{self.error}: {self.message}" if self.error else repr(self.value)
         return " ".join(text.split())[:TEXT]
+
+
+class Description(dict[str, Any]):
+    """A `SymbolDescription`, as a dict."""
+
+
+class Failure(dict[str, Any]):
+    """A `DataError`, as a dict."""
 
 
 @dataclass
@@ -75,23 +82,23 @@ class Side:
                 self.created[value.symbol, value.version] = value.timestamp
             return {"symbol": value.symbol, "version": value.version, "metadata": value.metadata, "data": value.data}
         if kind == "DataError":
-            return {
-                "symbol": value.symbol,
-                "code": name_of(value.error_code),
-                "category": name_of(value.error_category),
-            } | {
-                "asked": name_of(value.version_request_type),
-                "of": value.version_request_data if name_of(value.version_request_type) != "TIMESTAMP" else "a time",
-            }
+            asked = name_of(value.version_request_type)
+            return Failure(
+                symbol=value.symbol,
+                code=name_of(value.error_code),
+                category=name_of(value.error_category),
+                asked=asked,
+                of=asked_for(asked, value.version_request_data),
+            )
         if kind == "SymbolDescription":
-            return {
-                "columns": dtypes(value.columns),
-                "index": dtypes(value.index),
-                "index_type": value.index_type,
-                "row_count": value.row_count,
-                "date_range": tuple(map(pd.Timestamp, value.date_range)),
-                "sorted": value.sorted,
-            }
+            return Description(
+                columns=dtypes(value.columns),
+                index=dtypes(value.index),
+                index_type=value.index_type,
+                row_count=value.row_count,
+                date_range=tuple(map(pd.Timestamp, value.date_range)),
+                sorted=value.sorted,
+            )
         if isinstance(value, dict):
             return {str(self.plain(key)): self.plain(part) for key, part in value.items()}
         if kind == "SymbolVersion":
@@ -107,6 +114,13 @@ class Side:
 def name_of(member: Any) -> str | None:
     """The name of a member of an enumeration, whichever library's."""
     return None if member is None else member.name
+
+
+def asked_for(kind: str | None, data: Any) -> Any:
+    """Which version an item of a batch asked for: True is the number 1, times differ between the libraries."""
+    if kind == "TIMESTAMP":
+        return "a time"
+    return int(data) if isinstance(data, bool) else data
 
 
 def dtypes(columns: Iterable[Any]) -> list[tuple[Any, str]]:

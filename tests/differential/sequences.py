@@ -138,7 +138,7 @@ class Generator:
         columns = self.columns()
         if kind == "series":
             columns = columns[:1] or (("p", "float64"),)
-        rows = 0 if self.wrong(0.05) else self.random.randint(1, 12)
+        rows = 0 if self.wrong(0.02) else self.random.randint(1, 12)
         flaw = self.random.choice(["unsorted", "NaT"]) if kind in TIMED and rows > 1 and self.wrong() else ""
         start = self.random.randint(0, 20) if kind != "range" or self.wrong(0.3) else 0
         return Frame(kind, rows, start, columns, self.random.randrange(1 << 30), flaw)
@@ -152,7 +152,7 @@ class Generator:
         kind = self.random.choice(KINDS) if self.wrong(0.04) else picture.kind
         if kind == "series":
             columns = columns[:1]
-        rows = 0 if self.wrong(0.06) else self.random.randint(1, 6)
+        rows = 0 if self.wrong(0.03) else self.random.randint(1, 6)
         at = picture.end if start is None else start
         if self.wrong(0.08):
             at = max(0, at - self.random.randint(1, 10))

@@ -11,9 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from differential.accepted import ACCEPTED, FORGIVEN
+from differential.accepted import ACCEPTED, FORGIVEN, Step
 from differential.compare import difference
 from differential.outcomes import Outcome, Side
 from differential.sequences import SYMBOLS, Operation, Sequence
@@ -50,20 +48,23 @@ def sides(sequence: Sequence) -> Iterator[tuple[Side, Side]]:
 def run(sequence: Sequence) -> Report:
     """Run a sequence until its end or its first difference that is not accepted."""
     report = Report()
+    before: list[Operation] = []
     with sides(sequence) as (theirs, ours):
         for operation in with_checks(sequence.operations):
             one, other = theirs.do(operation), ours.do(operation)
+            before.append(operation)
             report.done += 1
             report.outcomes[f"{operation.method} {one.error or 'ok'}"] += 1
             found = outcome_difference(one, other, report)
             if not found:
                 continue
-            rule = next((rule for rule in ACCEPTED if rule.applies(operation, one, other)), None)
+            step = Step(operation, one, other, before)
+            rule = next((rule for rule in ACCEPTED if rule.applies(step)), None)
             if rule is None:
                 report.difference = f"{operation}\n    {found}"
                 return report
             report.accepted[rule.heading] += 1
-            if rule.diverges:
+            if rule.diverges(step):
                 return report
     return report
 
@@ -105,19 +106,18 @@ def outcome_difference(theirs: Outcome, ours: Outcome, report: Report) -> str | 
 
 
 def level(theirs: Any, ours: Any, report: Report) -> tuple[Any, Any]:
-    """Take away what is forgiven, in every frame of two results."""
-    kinds = (pd.DataFrame, pd.Series)
-    if isinstance(theirs, kinds) and isinstance(ours, kinds):
-        for rule in FORGIVEN:
-            made = rule.level(theirs, ours)
-            if made is not None:
-                report.accepted[rule.heading] += 1
-                theirs, ours = made
+    """Take away what is forgiven, in every part of two results."""
+    if type(theirs) is not type(ours):
         return theirs, ours
-    if isinstance(theirs, dict) and isinstance(ours, dict) and theirs.keys() == ours.keys():
+    for rule in FORGIVEN:
+        made = rule.level(theirs, ours)
+        if made is not None:
+            report.accepted[rule.heading] += 1
+            theirs, ours = made
+    if isinstance(theirs, dict) and theirs.keys() == ours.keys():
         pairs = {key: level(theirs[key], ours[key], report) for key in theirs}
         return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
-    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+    if isinstance(theirs, list) and len(theirs) == len(ours):
         both = [level(one, other, report) for one, other in zip(theirs, ours, strict=True)]
         return [pair[0] for pair in both], [pair[1] for pair in both]
     return theirs, ours
