@@ -14,12 +14,18 @@ from contextlib import contextmanager
 from coldframe.stores.base import Buffer, Entry, Fetch, Publication, Reader, Store, Stored
 
 
+SWITCHED = 0.1
+"""How likely a favoured actor loses the turn at each step."""
+
+
 class Scheduler:
     """Runs actors one store call at a time, in an order that the seed decides."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.steps: list[str] = []
+        self._sticky = self.random.random() < 0.5
+        self._favourite = ""
         self._lock = threading.Condition()
         self._turn: str | None = None
         self._waiting: set[str] = set()
@@ -37,7 +43,7 @@ class Scheduler:
                 if not self._lock.wait_for(lambda: self._waiting == self._running or not self._running, timeout=60):
                     raise TimeoutError(f"actors hang; steps so far: {self.steps[-20:]}")
                 if self._waiting:
-                    chosen = self.random.choice(sorted(self._waiting))
+                    chosen = self._choose(sorted(self._waiting))
                     self._waiting.discard(chosen)
                     self._turn = chosen
                     self._lock.notify_all()
@@ -46,6 +52,14 @@ class Scheduler:
             thread.join(10)
         if self._errors:
             raise self._errors[0]
+
+    def _choose(self, waiting: list[str]) -> str:
+        """Half of the seeds pick evenly; the others let one actor go on for long while another one stands still."""
+        if not self._sticky:
+            return self.random.choice(waiting)
+        if self._favourite not in waiting or self.random.random() < SWITCHED:
+            self._favourite = self.random.choice(waiting)
+        return self._favourite
 
     def gate(self, call: str) -> None:
         """Called by an actor before each store call: waits for its turn."""

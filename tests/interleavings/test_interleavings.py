@@ -90,9 +90,11 @@ def appender(run: Run, mark: int):
 
 def writer(run: Run, mark: int):
     def act() -> None:
-        rows = [mark * 100 + j for j in range(3)]
+        # Too many and too random to be inlined: real segments, which prunes and reclaims free.
+        rows = [run.random.getrandbits(62) for _ in range(run.random.choice([3, 150]))]
         prune = run.random.random() < 0.5
-        run.note(write(run.catalog, "s", frame(EARLY, rows), prune=prune), "write", rows)
+        times = [*EARLY, *[LATE] * (len(rows) - len(EARLY))]
+        run.note(write(run.catalog, "s", frame(times, rows), prune=prune), "write", rows)
 
     return act
 
@@ -162,14 +164,15 @@ def reclaimer(run: Run, mark: int):
 ACTORS = [appender, appender, writer, updater, namer, pruner, deleter, reader, reader, snapshotter, reclaimer]
 
 
-def play(seed: int, store, ticks) -> None:
+def play(seed: int, store, ticks, actors=ACTORS) -> None:
     run = Run(seed, store, ticks)
     rows = [1, 2, 3]
     run.note(write(run.plain, "s", frame(EARLY, [0, 0, 0])), "write", [0, 0, 0])
     run.note(write(run.plain, "s", frame(EARLY, rows), prune=True), "write", rows)
-    run.note(append(run.plain, "s", frame([LATE] * 40, range(40))), "append", list(range(40)))
+    bulk = [run.random.getrandbits(62) for _ in range(150)]
+    run.note(append(run.plain, "s", frame([LATE] * len(bulk), bulk)), "append", bulk)
     ticks.jump()  # what was retired so far may be reclaimed while the actors run
-    chosen = run.random.choices(ACTORS, k=run.random.randint(2, 4))
+    chosen = run.random.choices(actors, k=run.random.randint(2, 4))
     run.scheduler.run({f"{make.__name__}{i}": make(run, i + 1) for i, make in enumerate(chosen)})
     contents = run.contents()
     assert sorted(run.done) == list(range(len(run.done))), "version numbers have a gap"
@@ -217,6 +220,21 @@ def test_memory(block):
         _played(seed, store)
 
 
+UNHELD = [appender, writer, writer, updater, pruner, deleter, reader, reader, reclaimer, reclaimer]
+
+
+def test_memory_without_a_grace_period():
+    """Objects go while they are being read: readers and rebasing writers look at the newest head again.
+
+    Snapshots need the grace period (or a transaction), so they do not take part.
+    """
+    for seed in range(SCHEDULES // 8):
+        store = MemoryStore(grace=0.0)
+        store.limits = SMALL
+        store.put("library", seal(b"LIBR", b""))
+        _played(seed, store, UNHELD)
+
+
 @pytest.mark.parametrize("block", range(2))
 def test_lmdb(block, tmp_path):
     storage = LmdbStorage(str(tmp_path))
@@ -230,9 +248,9 @@ def test_lmdb(block, tmp_path):
         storage.drop(name)
 
 
-def _played(seed: int, store) -> None:
+def _played(seed: int, store, actors=ACTORS) -> None:
     try:
-        play(seed, store, Ticks())
+        play(seed, store, Ticks(), actors)
     except (AssertionError, ConflictException, NoDataFoundException, TimeoutError) as error:
         error.add_note(f"replay with: play({seed}, store, Ticks())")
         raise

@@ -205,9 +205,11 @@ class Draft:
         """The bytes of the new head; older versions are sealed into a log where the head would be too large."""
         head = self.head
         head.commits = [*head.commits, self.commit][-COMMITS_KEPT:]
+        self._shorten_index()
         data = encode_head(head)
         while (len(data) > self.limits.head or len(head.live.records) > RECORDS_KEPT) and len(head.live.records) > 1:
             self._seal_older()
+            self._shorten_index()
             data = encode_head(head)
         return data
 
@@ -293,7 +295,7 @@ class Draft:
         bounds = (0, 0, 0, 0)
         if len(numbers):
             bounds = (int(numbers[0]), int(numbers[-1]), int(created[0]), int(created[-1]))
-        ref = LogRef(identifier, len(numbers), *bounds)
+        ref = LogRef(identifier, len(numbers), *bounds, numbers=log.numbers, created=log.created)
         if like is not None:
             ref.spanning, ref.home = like.spanning, like.home
         self.history.keep_log(identifier, log)
@@ -322,6 +324,14 @@ class Draft:
                 older.home = ref.id
         head.logs = [*head.logs, ref]
         _keep_records(live, list(range(count, len(records))), self.history)
+
+    def _shorten_index(self) -> None:
+        """Leave the version numbers of the oldest logs to the logs themselves, where there are very many."""
+        room = self.limits.head // 4
+        for ref in reversed(self.head.logs):
+            room -= 2 * len(ref.numbers)
+            if room < 0:
+                ref.numbers = ref.created = b""
 
     def _unseal_newest_log(self) -> None:
         """Bring the newest log back into the head, which must hold the newest version."""

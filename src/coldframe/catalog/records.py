@@ -59,7 +59,8 @@ class LogRef(msgspec.Struct, array_like=True):
     """A sealed chunk of older records: which versions it holds.
 
     `spanning` is the number of a manifest that its newest records share with newer ones, and so is not in the chunk;
-    `home` is the id of the log that holds it, None while the head does.
+    `home` is the id of the log that holds it, None while the head does. `numbers` and `created` are the log's own
+    columns once more, so that versions are listed without fetching it; they are left out of the oldest logs.
     """
 
     id: bytes
@@ -70,6 +71,8 @@ class LogRef(msgspec.Struct, array_like=True):
     last_created: int
     spanning: int | None = None
     home: bytes | None = None
+    numbers: bytes = b""
+    created: bytes = b""
 
 
 class Retired(msgspec.Struct, array_like=True):

@@ -91,6 +91,13 @@ class History:
             yield ref, self.log(ref)
         yield None, self.head.live
 
+    def columns(self) -> Iterator[tuple[bytes, bytes]]:
+        """Numbers and creation times of all live versions, oldest first, as stored; logs are fetched only if need be."""
+        for ref in self.head.logs:
+            group = ref if ref.numbers else self.log(ref)
+            yield group.numbers, group.created
+        yield self.head.live.numbers, self.head.live.created
+
     def versions(self) -> Iterator[Version]:
         """Every live version, oldest first."""
         for ref, group in self.groups():

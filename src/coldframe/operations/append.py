@@ -27,10 +27,10 @@ from coldframe.frames.evolve import conform, evolve, index_values, is_timeseries
 from coldframe.operations.absorb import MOST_BYTES, absorb_tail
 from coldframe.operations.encode import DEFAULT_ROWS, NewRows, encode, table_bytes
 from coldframe.operations.moments import moment
-from coldframe.operations.prepare import Prepared, check_batch, prepare
+from coldframe.operations.prepare import Prepared, check_batch, convert, prepare
 from coldframe.operations.results import Commit, WriteItem
 from coldframe.operations.rows import load_slices
-from coldframe.operations.write import attempt, checked, committed, place
+from coldframe.operations.write import attempt_each, committed, place
 
 
 def append(
@@ -53,12 +53,13 @@ def append_batch(
 ) -> list[Commit | ArcticException]:
     """Add rows to several symbols, each in a commit of its own; an item that fails leaves its error in the list."""
     check_batch([item.symbol for item in items], "append_batch")
-    prepared = [prepare(catalog, item.symbol, item.data, item.metadata, validate_index=False) for item in items]
+    converted = [convert(catalog, item.symbol, item.data, item.metadata) for item in items]
 
-    def one(p: Prepared) -> Commit:
-        return _append(catalog, checked(p, validate_index), prune=prune, validate_index=validate_index, key=None)
+    def one(rows: Prepared) -> Commit:
+        checked = rows.check(validate_index=validate_index)
+        return _append(catalog, checked, prune=prune, validate_index=validate_index, key=None)
 
-    return [attempt(lambda p=p: one(p)) for p in prepared]  # type: ignore[misc]
+    return attempt_each(one, converted)
 
 
 def _append(catalog: Catalog, prepared: Prepared, *, prune: bool, validate_index: bool, key: str | None) -> Commit:

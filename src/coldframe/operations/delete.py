@@ -36,11 +36,11 @@ def delete(catalog: Catalog, symbol: str, versions: Sequence[int] | None = None)
 def delete_batch(
     catalog: Catalog, requests: Sequence[tuple[str, Sequence[int] | None]]
 ) -> list[ArcticException | None]:
-    """Delete several symbols or versions; an item that fails leaves its error in the list. No versions: all."""
+    """Delete several symbols or versions; an item that fails leaves its error in the list. None: all versions."""
     results: list[ArcticException | None] = []
     for symbol, versions in requests:
         try:
-            delete(catalog, symbol, versions or None)
+            delete(catalog, symbol, versions)
             results.append(None)
         except ArcticException as error:
             results.append(error)

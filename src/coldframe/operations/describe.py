@@ -41,7 +41,7 @@ def _describe(version: Version) -> Description:
     index = named[: schema.index_columns]
     index_type = "multi_index" if meta.index == "multi" else "index"
     if meta.index == "range":
-        index = [(meta.name, DType("int"))]
+        index = [(meta.index_name, DType("int"))]
     time = schema.dtype(0) if is_timeseries(schema) else None
     ordered = record.sorted in (ASCENDING, DESCENDING)
     return Description(

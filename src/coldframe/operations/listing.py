@@ -80,17 +80,17 @@ def _rows(
         created: list[int] = []
         if name in heads:
             history = History(reader, heads[name])
-            groups = [heads[name].live] if latest_only else [group for _, group in history.groups()]
-            for group in groups:
-                numbers.extend(integers(group.numbers).tolist())
-                created.extend(integers(group.created).tolist())
+            live = heads[name].live
+            for group in [(live.numbers, live.created)] if latest_only else history.columns():
+                numbers.extend(integers(group[0]).tolist())
+                created.extend(integers(group[1]).tolist())
         if not kept:
             found = [VersionRow(name, n, c, False, []) for n, c in zip(numbers[::-1], created[::-1], strict=True)]
         else:
-            live = dict(zip(numbers, created, strict=True))
+            times = dict(zip(numbers, created, strict=True))
             found = [
-                VersionRow(name, n, live[n] if n in live else kept[n][0], n not in live, kept[n][1] if n in kept else [])
-                for n in sorted(live.keys() | kept.keys(), reverse=True)
+                VersionRow(name, n, times.get(n) or kept[n][0], n not in times, kept[n][1] if n in kept else [])
+                for n in sorted(times.keys() | kept.keys(), reverse=True)
             ]
         rows.extend(found[:1] if latest_only else found)
     return rows

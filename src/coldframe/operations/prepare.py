@@ -49,14 +49,16 @@ class Prepared:
         """The last time, where there is one."""
         return int(self.times[-1]) if self.times is not None and len(self.times) else None
 
-    def check_sorted(self) -> None:
-        """Refuse a time index that is not in order."""
-        if self.sorted_as not in (ASCENDING, UNKNOWN):
+    def check(self, *, validate_index: bool) -> Prepared:
+        """Refuse a bad name and, with `validate_index`, a time index that is not in order."""
+        check_symbol(self.symbol)
+        if validate_index and self.sorted_as not in (ASCENDING, UNKNOWN):
             raise UnsortedDataException(
                 f"the time index of the data for symbol '{self.symbol}' is not in ascending order "
                 f"({SORTED[self.sorted_as].lower()}). Sort it first (data.sort_index()), or store it as it is with "
                 "validate_index=False."
             )
+        return self
 
 
 def prepare(
@@ -71,22 +73,23 @@ def prepare(
     UnsortedDataException
         With `validate_index`, where a time index is not in order.
     """
+    return convert(catalog, symbol, data, metadata, pickle=pickle).check(validate_index=validate_index)
+
+
+def convert(catalog: Catalog, symbol: str, data: Any, metadata: Any, *, pickle: bool = False) -> Prepared:
+    """Turn a user's object into a table; its name and order are not checked yet."""
     catalog.check_writable(f"writing symbol '{symbol}'")
-    check_symbol(symbol)
     table = _table(symbol, data, pickle=pickle)
     if catalog.config.dynamic_schema:
         check_dynamic(table.schema, symbol)
-    return dress(symbol, table, encode_metadata(metadata), validate_index=validate_index)
+    return dress(symbol, table, encode_metadata(metadata))
 
 
-def dress(symbol: str, table: Table, metadata: bytes | None, *, validate_index: bool) -> Prepared:
+def dress(symbol: str, table: Table, metadata: bytes | None) -> Prepared:
     """A table with what the catalog wants to know of its order."""
     if not is_timeseries(table.schema):
         return Prepared(symbol, table, None, UNKNOWN, metadata)
-    prepared = Prepared(symbol, table, index_values(table), SORTED.index(sortedness(table)), metadata)
-    if validate_index:
-        prepared.check_sorted()
-    return prepared
+    return Prepared(symbol, table, index_values(table), SORTED.index(sortedness(table)), metadata)
 
 
 def _table(symbol: str, data: Any, *, pickle: bool) -> Table:

@@ -32,10 +32,10 @@ from coldframe.operations.absorb import MOST_BYTES, absorb_around
 from coldframe.operations.arguments import TimeRange, parse_date_range
 from coldframe.operations.encode import DEFAULT_ROWS, STREAMED, NewRows, encode, table_bytes
 from coldframe.operations.locate import rows_between, time_at
-from coldframe.operations.prepare import Prepared, check_batch, dress, prepare
+from coldframe.operations.prepare import Prepared, check_batch, convert, dress
 from coldframe.operations.results import Commit, UpdateItem
 from coldframe.operations.rows import load
-from coldframe.operations.write import attempt, committed, place
+from coldframe.operations.write import attempt_each, committed, place
 
 
 def update(
@@ -49,7 +49,7 @@ def update(
     prune: bool = False,
 ) -> Commit:
     """Replace the rows of the time range that `data` covers, or of `date_range`, by `data`."""
-    return _update(catalog, _prepared(catalog, symbol, data, metadata, date_range), upsert=upsert, prune=prune)
+    return _update(catalog, _clipped(convert(catalog, symbol, data, metadata), date_range), upsert=upsert, prune=prune)
 
 
 def update_batch(
@@ -57,14 +57,8 @@ def update_batch(
 ) -> list[Commit | ArcticException]:
     """Update several symbols, each in a commit of its own; an item that fails leaves its error in the list."""
     check_batch([item.symbol for item in items], "update_batch")
-    for item in items:
-        prepare(catalog, item.symbol, item.data, item.metadata, validate_index=False)
-
-    def one(item: UpdateItem) -> Commit:
-        prepared = _prepared(catalog, item.symbol, item.data, item.metadata, item.date_range)
-        return _update(catalog, prepared, upsert=upsert, prune=prune)
-
-    return [attempt(lambda i=item: one(i)) for item in items]  # type: ignore[misc]
+    converted = [(convert(catalog, item.symbol, item.data, item.metadata), item.date_range) for item in items]
+    return attempt_each(lambda item: _update(catalog, _clipped(*item), upsert=upsert, prune=prune), converted)
 
 
 def delete_data_in_range(catalog: Catalog, symbol: str, date_range: Any, *, prune: bool = False) -> Commit:
@@ -107,9 +101,10 @@ class _Prepared:
         self.span = span
 
 
-def _prepared(catalog: Catalog, symbol: str, data: Any, metadata: Any, date_range: Any) -> _Prepared:
+def _clipped(rows: Prepared, date_range: Any) -> _Prepared:
+    """The new rows within the range they replace, checked."""
     span = None if date_range is None else _checked_range(date_range)
-    rows = prepare(catalog, symbol, data, metadata)
+    symbol = rows.check(validate_index=True).symbol
     if rows.times is None:
         raise InternalException(
             f"update of symbol '{symbol}' needs data with a time index (DatetimeIndex, or a MultiIndex with one first); "
@@ -121,7 +116,7 @@ def _prepared(catalog: Catalog, symbol: str, data: Any, metadata: Any, date_rang
         start = int(np.searchsorted(rows.times, first, side="left"))
         stop = max(start, int(np.searchsorted(rows.times, last, side="right")))
         if (start, stop) != (0, len(rows.times)):
-            rows = dress(symbol, rows.table.slice(start, stop), rows.metadata, validate_index=True)
+            rows = dress(symbol, rows.table.slice(start, stop), rows.metadata)
     return _Prepared(rows, span)
 
 

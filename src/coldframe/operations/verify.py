@@ -13,7 +13,7 @@ from coldframe.catalog.reclaim import object_key
 from coldframe.catalog.records import decode_log
 from coldframe.catalog.snapshot_records import Snapshot, decode_snapshot
 from coldframe.catalog.versions import History, Version, checked_head, held_version
-from coldframe.exceptions import CompatibilityException, KeyNotFoundException
+from coldframe.exceptions import CompatibilityException, KeyNotFoundException, NoSuchVersionException
 from coldframe.format.checksums import Damage, unseal
 from coldframe.format.segments import verify_segment
 from coldframe.operations.results import Damaged, Report
@@ -21,8 +21,18 @@ from coldframe.stores.base import Buffer, Reader
 
 
 def verify(catalog: Catalog, symbol: str | None = None) -> Report:
-    """Check every object of a library, or of one symbol: its bytes, and that what it names is there."""
+    """Check every object of a library, or of one symbol: its bytes, and that what it names is there.
+
+    Raises
+    ------
+    NoSuchVersionException
+        There has never been such a symbol.
+    """
     with catalog.store.reading() as reader:
+        if symbol is not None and reader.get_many([head_key(symbol)]) == [None]:
+            raise NoSuchVersionException(
+                f"symbol '{symbol}' does not exist in library '{catalog.library}', so there is nothing to verify."
+            )
         return _Check(reader, symbol).run()
 
 

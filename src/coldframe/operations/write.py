@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
@@ -15,8 +15,10 @@ from coldframe.exceptions import ArcticException
 from coldframe.frames.metadata import encode_metadata
 from coldframe.operations.dedup import reuse
 from coldframe.operations.encode import Encoded, encode
-from coldframe.operations.prepare import Prepared, check_batch, prepare
+from coldframe.operations.prepare import Prepared, check_batch, convert, prepare
 from coldframe.operations.results import Commit, WriteItem
+
+T = TypeVar("T")
 
 
 def write(
@@ -47,10 +49,12 @@ def write_batch(
     Objects that cannot be stored at all are refused before anything is written.
     """
     check_batch([item.symbol for item in items], "write_batch")
-    prepared = [
-        prepare(catalog, item.symbol, item.data, item.metadata, validate_index=False, pickle=pickle) for item in items
-    ]
-    return [attempt(lambda p=p: store(catalog, checked(p, validate_index), prune=prune)) for p in prepared]  # type: ignore[misc]
+    converted = [convert(catalog, item.symbol, item.data, item.metadata, pickle=pickle) for item in items]
+
+    def one(rows: Prepared) -> Commit:
+        return store(catalog, rows.check(validate_index=validate_index), prune=prune)
+
+    return attempt_each(one, converted)
 
 
 def store(catalog: Catalog, prepared: Prepared, *, prune: bool, cause: str = "write") -> Commit:
@@ -116,7 +120,7 @@ def write_metadata_batch(
 ) -> list[Commit | ArcticException]:
     """Give several symbols new metadata; an item that fails leaves its error in the list."""
     check_batch([symbol for symbol, _ in items], "write_metadata_batch")
-    return [attempt(lambda s=s, m=m: write_metadata(catalog, s, m, prune=prune)) for s, m in items]  # type: ignore[misc]
+    return attempt_each(lambda item: write_metadata(catalog, *item, prune=prune), items)
 
 
 def committed(symbol: str, record: Record) -> Commit:
@@ -124,16 +128,12 @@ def committed(symbol: str, record: Record) -> Commit:
     return Commit(symbol, record.number, record.created)
 
 
-def attempt(work: Callable[[], Commit]) -> Commit | ArcticException:
-    """The result, or the error as a value, for batches."""
-    try:
-        return work()
-    except ArcticException as error:
-        return error
-
-
-def checked(prepared: Prepared, validate_index: bool) -> Prepared:  # noqa: FBT001 - handed on from the call
-    """Refuse an unsorted time index, for batches that check each item in its turn."""
-    if validate_index:
-        prepared.check_sorted()
-    return prepared
+def attempt_each(work: Callable[[T], Commit], items: Sequence[T]) -> list[Commit | ArcticException]:
+    """Each item's result, or its error as a value: what a batch gives back."""
+    results: list[Commit | ArcticException] = []
+    for item in items:
+        try:
+            results.append(work(item))
+        except ArcticException as error:
+            results.append(error)
+    return results
