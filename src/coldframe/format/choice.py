@@ -152,8 +152,8 @@ def _decimal(numbers: NDArray[Any]) -> float:
     """The power of ten of which nearly all values are the nearest float to a multiple; 0 if there is none."""
     if numbers.itemsize < 4:
         return 0.0
-    finite = numbers[:: max(len(numbers) // _LOOK, 1)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
+        finite = numbers[:: max(len(numbers) // _LOOK, 1)].astype(np.float64)
         # Nearly all floats without an end are told by a few of them.
         few = finite[: _LOOK // 16]
         if not any(_count_multiples(few, scale, numbers.dtype) for scale in (1.0, 1e2, 1e6)):
