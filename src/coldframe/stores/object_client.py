@@ -188,6 +188,7 @@ def _open(target: Target, keyring: Keyring) -> Any:
     # Everything is said, because what is not said obstore takes from the environment.
     config: dict[str, Any] = {
         "endpoint": _s3_endpoint(target),
+        "aws_endpoint_url_s3": _s3_endpoint(target),
         "region": target.region or "us-east-1",
         "virtual_hosted_style_request": target.virtual,
         "conditional_put": "etag",

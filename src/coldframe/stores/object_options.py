@@ -128,8 +128,8 @@ def _unknown(scheme: str, name: str, equals: str, valid: Iterable[str]) -> str:
     if name.lower() in lowered:
         return f"the option {name!r} of the {scheme}:// connection string has no value: write {name}=VALUE"
     if not name or not equals:
-        return (f"a part of the {scheme}:// connection string is no option; a value that holds & ; or % is written with "
-                f"%26, %3B or %25. Valid options: {', '.join(names)}")
+        return (f"a part of the {scheme}:// connection string is no option; a value that holds & ; or % is written "
+                f"with %26, %3B or %25. Valid options: {', '.join(names)}")
     near = difflib.get_close_matches(name.lower(), list(lowered), 1)
     hint = f"; did you mean {lowered[near[0]]}?" if near else "."
     return f"unknown option {name[:40]!r} in the {scheme}:// connection string{hint} Valid options: {', '.join(names)}"

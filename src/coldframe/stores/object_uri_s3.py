@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Callable
@@ -85,12 +86,14 @@ def _plain(scheme: str, bucket: str, options: Options) -> tuple[str, str, bool]:
                 f"{scheme}://ENDPOINT:{bucket} or endpoint=http://HOST:PORT")
     if bucket.endswith((".amazonaws.com", ".amazonaws.com.cn")) or bucket == "localhost":
         raise ConnectionStringError(f"the bucket is missing: write {scheme}://{bucket}:BUCKET")
-    endpoint = options.text("endpoint").rstrip("/")
+    told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    endpoint = options.text("endpoint", told).rstrip("/")
     region = options.text("region")
     if endpoint:
         url = urlsplit(endpoint)
         if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query or "@" in url.netloc:
-            raise ConnectionStringError("endpoint is the URL of an S3 server, such as https://s3.example.com:9000")
+            source = "endpoint" if "endpoint" in options else "AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL"
+            raise ConnectionStringError(f"{source} is the URL of an S3 server, such as https://s3.example.com:9000")
         if scheme == "s3s" and url.scheme == "http":
             raise ConnectionStringError("s3s:// and an endpoint with http:// contradict each other")
         if url.hostname.endswith(".amazonaws.com") and url.scheme == "http" and not options.flag("insecure"):

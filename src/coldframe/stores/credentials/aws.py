@@ -168,9 +168,11 @@ def _remedy(error: Exception) -> str:
     for sign, remedy in _REMEDIES:
         if sign in text:
             return f"; {remedy}"
-    return ""
+    return f"; {_ROLE}" if "AssumeRole" in text else ""
 
 
+_ROLE = ("check role_arn, that the role's trust policy names this user or role (and the external_id), and that the user "
+         "may do sts:AssumeRole; `coldframe policy --sts` prints both policies")
 _REMEDIES = (
     ("ProfileNotFound", "check the profile's name and AWS_CONFIG_FILE"),
     ("InfiniteLoopConfig", "the profiles' source_profile entries go in a circle"),
@@ -181,9 +183,7 @@ _REMEDIES = (
     ("SignatureDoesNotMatch", "the source profile's secret is wrong: check it"),
     ("ExpiredToken", "the source profile's own token has expired: renew it (for SSO: `aws sso login`)"),
     ("NoSuchEntity", "there is no such role: check role_arn"),
-    ("AccessDenied", (
-        "check role_arn, that the role's trust policy names this user or role (and the external_id), and that the user "
-        "may do sts:AssumeRole; `coldframe policy --sts` prints both policies")),
+    ("AccessDenied", _ROLE),
     ("TokenRetrieval", "sign in again: `aws sso login`"),
     ("UnauthorizedSSOToken", "sign in again: `aws sso login`"),
     ("SSOTokenLoad", "sign in first: `aws sso login`"),
