@@ -29,7 +29,15 @@ OPERATORS = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-NUMBERS = {"i8": np.int8, "u8": np.uint8, "i32": np.int32, "i64": np.int64, "u64": np.uint64, "f4": np.float32, "f8": float}
+NUMBERS = {
+    "i8": np.int8,
+    "u8": np.uint8,
+    "i32": np.int32,
+    "i64": np.int64,
+    "u64": np.uint64,
+    "f4": np.float32,
+    "f8": float,
+}
 INTEGERS = [name for name in NUMBERS if name[0] != "f"]
 STRINGS = st.sampled_from(["", "a", "b", "ab", "ba", "ä", "z" * 20, None, np.nan])
 FLOATS = st.sampled_from([0.0, -0.0, 0.5, -1.5, 0.1, 3.0, 255.0, 1e18, np.nan]) | st.floats(-1e6, 1e6, width=32)
@@ -97,9 +105,13 @@ def comparisons(draw):
         if name in ("i64", "u64") and isinstance(value, float):
             value = 0.5 if value != value else float(int(value) % 1000) + 0.5
         weak = np.float32(value) if name == "f4" else value
-        return Case(apply(col(name), value), lambda row: _compare(op, row[name], float(weak) if name[0] == "f" else weak))
+        return Case(
+            apply(col(name), value), lambda row: _compare(op, row[name], float(weak) if name[0] == "f" else weak)
+        )
     if kind in ("ints", "floats", "strings", "times"):
-        pool = {"ints": INTEGERS, "floats": ["f4", "f8", "i8", "u8"], "strings": ["s", "r"], "times": ["t", "w", "z"]}[kind]
+        pool = {"ints": INTEGERS, "floats": ["f4", "f8", "i8", "u8"], "strings": ["s", "r"], "times": ["t", "w", "z"]}[
+            kind
+        ]
         one, other = draw(st.sampled_from(pool)), draw(st.sampled_from(pool))
         return Case(apply(col(one), col(other)), lambda row: _compare(op, row[one], row[other]))
     if kind == "string":
@@ -259,7 +271,9 @@ def test_division_by_zero(ask):
 
 def test_powers(ask):
     frame = pd.DataFrame({"f": [2.5, 0.0], "i": [-3, 0], "e": np.array([2, -1], dtype=np.int8)})
-    made = ask(frame, QueryBuilder().apply("a", col("f") ** 2).apply("b", col("i") ** 3).apply("c", col("f") ** col("e")))
+    made = ask(
+        frame, QueryBuilder().apply("a", col("f") ** 2).apply("b", col("i") ** 3).apply("c", col("f") ** col("e"))
+    )
     assert made["a"].tolist() == [6.25, 0.0]
     assert made["b"].tolist() == [-27, 0]
     assert made["c"].tolist() == [6.25, np.inf]

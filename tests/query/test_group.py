@@ -113,7 +113,9 @@ def test_slices_do_not_show(ask, data, keys, how):
 
 def test_slices_do_not_show_in_long_sums(ask):
     rng = np.random.default_rng(3)
-    frame = pd.DataFrame({"k": rng.integers(0, 7, 5000), "x": rng.standard_normal(5000) * 10.0 ** rng.integers(-8, 8, 5000)})
+    frame = pd.DataFrame(
+        {"k": rng.integers(0, 7, 5000), "x": rng.standard_normal(5000) * 10.0 ** rng.integers(-8, 8, 5000)}
+    )
     query = QueryBuilder().groupby("k").agg({"s": ("x", "sum"), "v": ("x", "std"), "m": ("x", "mean")})
     whole = ask(frame, query, size=100_000)
     for size in (1, 13, 1000):
@@ -139,7 +141,11 @@ def test_many_strings_in_different_dictionaries(ask):
     rng = np.random.default_rng(3)
     keys = np.array([f"key{n}" for n in rng.integers(0, 300, 5000)], dtype=object)
     frame = pd.DataFrame({"k": keys, "x": rng.integers(0, 9, 5000)})
-    made = ask(frame, QueryBuilder().apply("k", col("k").str.upper()).groupby("k").agg({"x": "sum", "n": ("x", "count")}), size=90)
+    made = ask(
+        frame,
+        QueryBuilder().apply("k", col("k").str.upper()).groupby("k").agg({"x": "sum", "n": ("x", "count")}),
+        size=90,
+    )
     wanted = frame.assign(k=frame["k"].str.upper()).groupby("k").agg(x=("x", "sum"), n=("x", "count"))
     assert made["x"].tolist() == wanted["x"].tolist()
     assert made["n"].tolist() == wanted["n"].tolist()
@@ -171,7 +177,10 @@ def test_missing_values(ask, frame):
     wanted = frame.groupby("b").agg({"s": "count", "t": "count", "f": "count"})
     assert (made.to_numpy() == wanted.to_numpy()).all()
     nothing = pd.DataFrame({"k": [1, 1], "x": [np.nan, np.nan], "s": np.array([None, None], dtype=object)})
-    made = ask(nothing, QueryBuilder().groupby("k").agg({"a": ("x", "sum"), "b": ("x", "mean"), "c": ("x", "max"), "s": "first"}))
+    made = ask(
+        nothing,
+        QueryBuilder().groupby("k").agg({"a": ("x", "sum"), "b": ("x", "mean"), "c": ("x", "max"), "s": "first"}),
+    )
     assert made["a"].tolist() == [0.0]
     assert made[["b", "c", "s"]].isna().all(axis=None)
 

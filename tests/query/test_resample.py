@@ -31,7 +31,9 @@ HOWS = ["sum", "mean", "min", "max", "count", "first", "last", "std", "var", "me
 def series(draw, *, span=None):
     rows = draw(st.integers(1, 25))
     # Around both changes of the clock, and over years.
-    start = draw(st.sampled_from(["2020-03-07 20:00", "2020-03-28 21:00", "2020-10-31 19:17", "2019-12-30", "1969-12-31 22:00"]))
+    start = draw(
+        st.sampled_from(["2020-03-07 20:00", "2020-03-28 21:00", "2020-10-31 19:17", "2019-12-30", "1969-12-31 22:00"])
+    )
     step = span or draw(st.sampled_from([1, 60, 1800, 3600, 40_000, 86_400, 700_000]))
     unit = draw(st.sampled_from(["ns", "us", "s"]))
     gaps = draw(st.lists(st.integers(0, 5), min_size=rows, max_size=rows))
@@ -64,7 +66,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:The '(origin|offset)' keyword:Ru
 
 
 def _check(ask, frame, rule, how, column, size, *, closed, label, offset, origin, keep=False, ordered=None):
-    query = QueryBuilder().resample(rule, closed, label, offset, origin, "keep" if keep else "drop").agg({"x": (column, how)})
+    query = (
+        QueryBuilder()
+        .resample(rule, closed, label, offset, origin, "keep" if keep else "drop")
+        .agg({"x": (column, how)})
+    )
     made = ask(frame, query, size=size, ordered=ordered)["x"]
     options = {"closed": closed, "label": label, "offset": offset, "origin": origin}
     if closed is None and label is None and origin in ("end", "end_day"):
@@ -108,7 +114,17 @@ def test_fixed_rules(ask, frame, rule, how, column, size, sides, offset, origin,
     if origin == "stamp":
         origin = pd.Timestamp("2020-02-03 04:05:06", tz=frame.index.tz)
     _check(
-        ask, frame, rule, how, column, size, closed=sides[0], label=sides[1], offset=offset, origin=origin, keep=keep,
+        ask,
+        frame,
+        rule,
+        how,
+        column,
+        size,
+        closed=sides[0],
+        label=sides[1],
+        offset=offset,
+        origin=origin,
+        keep=keep,
         ordered=ordered,
     )
 
@@ -143,11 +159,33 @@ def test_instants_ignore_missing_ones(ask, frame, how, size):
 
 
 def test_types_of_results(ask, frame):
-    query = QueryBuilder().resample("D").agg(
-        {"i": "sum", "u": "sum", "g": "sum", "b": "sum", "m": ("b", "mean"), "n": ("g", "max"), "c": ("f", "count"), "x": ("b", "max")}
+    query = (
+        QueryBuilder()
+        .resample("D")
+        .agg(
+            {
+                "i": "sum",
+                "u": "sum",
+                "g": "sum",
+                "b": "sum",
+                "m": ("b", "mean"),
+                "n": ("g", "max"),
+                "c": ("f", "count"),
+                "x": ("b", "max"),
+            }
+        )
     )
     made = ask(frame, query)
-    assert [str(dtype) for dtype in made.dtypes] == ["int64", "uint64", "float64", "uint64", "float64", "float32", "uint64", "bool"]
+    assert [str(dtype) for dtype in made.dtypes] == [
+        "int64",
+        "uint64",
+        "float64",
+        "uint64",
+        "float64",
+        "float32",
+        "uint64",
+        "bool",
+    ]
     assert list(made) == ["i", "u", "g", "b", "m", "n", "c", "x"]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coldframe.query.aggregates import Aggregates, Space, Values
 from coldframe.query.batch import Batch
 from coldframe.query.columns import Column, empty
-from coldframe.query.keys import Brought, Integers, Key
+from coldframe.query.keys import Integers, Key
 from coldframe.query.sort import order
 from coldframe.query.steps import Group
 
@@ -21,11 +21,10 @@ Stream = Callable[[Callable[[Batch], Any]], Iterator[Any]]
 class _Brought:
     """What a worker makes of a batch: keys without the missing ones, and the values beside them."""
 
-    __slots__ = ("hashed", "prepared", "rows", "values")
+    __slots__ = ("prepared", "rows", "values")
 
-    def __init__(self, prepared: list[Any], hashed: Brought | None, values: dict[int, Values], rows: int) -> None:
+    def __init__(self, prepared: list[Any], values: dict[int, Values], rows: int) -> None:
         self.prepared = prepared
-        self.hashed = hashed
         self.values = values
         self.rows = rows
 
@@ -59,9 +58,7 @@ class _Grouping:
             values = {slot: column.take(rows) for slot, column in values.items()}
             made = [key.prepare(column.take(rows)) for key, column in zip(self.keys, columns, strict=True)]
         prepared = [one for one, _ in made]
-        hashed = self._combined[0].bring(prepared[0]) if self._alone else None
-        count = len(prepared[0])
-        return _Brought(prepared, hashed, {slot: Values(column) for slot, column in values.items()}, count)
+        return _Brought(prepared, {slot: Values(column) for slot, column in values.items()}, len(prepared[0]))
 
     def add(self, brought: _Brought) -> None:
         """Take a prepared batch in; in the order of slices."""
@@ -74,14 +71,14 @@ class _Grouping:
 
     def _number(self, brought: _Brought) -> tuple[NDArray[Any], int, int]:
         """The group of each row, how many groups there are, and by how much earlier ones move up."""
-        if brought.hashed is not None:
-            groups, moved = self._combined[0].add(brought.hashed)
+        if self._alone:
+            groups, moved = self._combined[0].add(brought.prepared[0])
             return groups, self._combined[0].size, moved
         groups, size = self.keys[0].small(brought.prepared[0])
         moved = 0
         for key, prepared, combined in zip(self.keys[1:], brought.prepared[1:], self._combined, strict=False):
             both = (groups.astype(np.int64) << 32) | key.small(prepared)[0]
-            groups, moved = combined.add(combined.bring(both))
+            groups, moved = combined.add(both)
             size = combined.size
         return groups, size, moved
 

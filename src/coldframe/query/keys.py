@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -17,12 +16,76 @@ from coldframe.query.columns import Column, coded, no_strings, translate
 _DENSE = 1 << 22
 """Keys within a range up to this long are numbered by their distance from its start, without hashing."""
 
-Brought = tuple[NDArray[Any], "NDArray[Any] | None"]
-"""Keys of a batch as int64: one per row, or distinct ones and the position of each row's among them."""
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+class HashTable:
+    """Numbers of 64-bit keys in the order in which they are first seen; all keys of a batch are looked up at once."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._bits = 12
+        self._keys: NDArray[Any] = np.zeros(1 << self._bits, dtype=np.int64)
+        self._numbers: NDArray[Any] = np.full(1 << self._bits, -1, dtype=np.int64)
+
+    def add(self, keys: NDArray[Any]) -> NDArray[Any]:
+        """The number of each key; new keys get the next ones."""
+        result = np.empty(len(keys), dtype=np.intp)
+        for start in range(0, len(keys), 1 << 17):
+            part = keys[start : start + (1 << 17)]
+            if 2 * (self.size + len(part)) > len(self._keys):
+                self._grow(len(part))
+            result[start : start + len(part)] = self._add(part)
+        return result
+
+    def _grow(self, more: int) -> None:
+        keys = self.keys()
+        self._bits = max(self._bits + 1, int(4 * (self.size + more)).bit_length())
+        self._keys = np.zeros(1 << self._bits, dtype=np.int64)
+        self._numbers = np.full(1 << self._bits, -1, dtype=np.int64)
+        self.size = 0
+        # Distinct keys, given in the order of their numbers, get the same numbers again.
+        for start in range(0, len(keys), 1 << 17):
+            self._add(keys[start : start + (1 << 17)])
+
+    def _places(self, keys: NDArray[Any]) -> NDArray[Any]:
+        return ((keys.view(np.uint64) * _SPREAD) >> np.uint64(64 - self._bits)).astype(np.intp)
+
+    def _add(self, keys: NDArray[Any]) -> NDArray[Any]:
+        places = self._places(np.ascontiguousarray(keys))
+        numbers = self._numbers.take(places)
+        waiting = np.flatnonzero((numbers < 0) | (self._keys.take(places) != keys))
+        while len(waiting):
+            at, wanted = places[waiting], keys[waiting]
+            free = np.flatnonzero(self._numbers[at] < 0)
+            if len(free):
+                self._claim(at[free], wanted[free])
+            found = self._keys[at] == wanted
+            numbers[waiting[found]] = self._numbers[at[found]]
+            waiting = waiting[~found]
+            places[waiting] = (places[waiting] + 1) & (len(self._keys) - 1)
+        return numbers
+
+    def _claim(self, at: NDArray[Any], keys: NDArray[Any]) -> None:
+        """Put keys into free places. Where several want one place, one of them gets it, the first for equal keys."""
+        self._keys[at[::-1]] = keys[::-1]
+        won = np.flatnonzero(self._keys[at] == keys)
+        # Rows of equal keys have won together: the first of them counts.
+        self._numbers[at[won][::-1]] = won[::-1]
+        first = won[self._numbers[at[won]] == won]
+        self._numbers[at[first]] = self.size + np.arange(len(first))
+        self.size += len(first)
+
+    def keys(self) -> NDArray[Any]:
+        """All keys, by their numbers."""
+        by_number = np.empty(self.size, dtype=np.int64)
+        used = np.flatnonzero(self._numbers >= 0)
+        by_number[self._numbers[used]] = self._keys[used]
+        return by_number
 
 
 class Integers:
-    """Numbers of 64-bit keys: by distance while they lie close together, else by search.
+    """Numbers of 64-bit keys: by distance while they lie close together, else by hashing.
 
     Parameters
     ----------
@@ -31,79 +94,44 @@ class Integers:
     """
 
     def __init__(self, *, still: bool = False) -> None:
-        self.base = 0
-        self.size = 0
-        self.dense = not still
-        self._sorted: NDArray[Any] = np.empty(0, dtype=np.int64)
-        self._numbers: NDArray[Any] = np.empty(0, dtype=np.int64)
+        self._base = 0
+        self._width = 0
+        self._table: HashTable | None = HashTable() if still else None
 
-    def bring(self, keys: NDArray[Any]) -> Brought:
-        """A batch's keys, hashed if they lie far apart; called from worker threads."""
-        if self.dense and len(keys):
-            low, high = int(keys.min()), int(keys.max())
-            if self.size:
-                low, high = min(low, self.base), max(high, self.base + self.size - 1)
-            if high - low < min(_DENSE, max(4096, 16 * len(keys))):
-                return keys, None
-        codes, distinct = pd.factorize(keys)
-        return np.asarray(distinct), codes
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return self._width if self._table is None else self._table.size
 
-    def add(self, brought: Brought) -> tuple[NDArray[Any], int]:
+    def add(self, keys: NDArray[Any]) -> tuple[NDArray[Any], int]:
         """The number of each row's key, and by how much numbers given before must be moved up."""
-        keys, codes = brought
-        if codes is None and self.dense:
-            moved = self._widen(int(keys.min()), int(keys.max()))
+        if self._table is None:
+            moved = self._widen(int(keys.min()), int(keys.max()), len(keys)) if len(keys) else 0
             if moved is not None:
-                return (keys - self.base).astype(np.intp, copy=False), moved
-        if codes is None:
-            codes, keys = pd.factorize(keys)
-        self._sparse()
-        return self._search(keys)[codes], 0
+                return (keys - self._base).astype(np.intp, copy=False), moved
+            self._table = HashTable()
+            self._table.add(self._base + np.arange(self._width, dtype=np.int64))
+        return self._table.add(keys), 0
 
-    def _widen(self, low: int, high: int) -> int | None:
-        if not self.size:
-            self.base, self.size = low, high - low + 1
-            return 0
-        new_base, new_end = min(low, self.base), max(high + 1, self.base + self.size)
-        if new_end - new_base > _DENSE:
+    def _widen(self, low: int, high: int, rows: int) -> int | None:
+        """Make room for keys; by how much numbers move up, None if the keys lie too far apart."""
+        start = min(low, self._base) if self._width else low
+        stop = max(high + 1, self._base + self._width) if self._width else high + 1
+        if stop - start > min(_DENSE, max(4096, 16 * rows, 2 * self._width)):
             return None
-        if low < self.base and self.size:
+        moved = 0
+        if self._width and low < self._base:
             # Room below, so that falling keys do not move everything each time.
-            new_base -= min(new_end - new_base, new_base + 2**63 - 1, _DENSE - (new_end - new_base))
-        moved = self.base - new_base
-        self.base, self.size = new_base, new_end - new_base
+            start = max(start - min(stop - start, _DENSE - (stop - start)), -(2**63))
+            moved = self._base - start
+        self._base, self._width = start, stop - start
         return moved
-
-    def _sparse(self) -> None:
-        if self.dense:
-            self._sorted = self.base + np.arange(self.size, dtype=np.int64)
-            self._numbers = np.arange(self.size, dtype=np.int64)
-            self.dense = False
-
-    def _search(self, keys: NDArray[Any]) -> NDArray[Any]:
-        at = np.searchsorted(self._sorted, keys)
-        found = np.zeros(len(keys), dtype=np.bool_)
-        inside = at < len(self._sorted)
-        found[inside] = self._sorted[at[inside]] == keys[inside]
-        numbers = np.empty(len(keys), dtype=np.intp)
-        numbers[found] = self._numbers[at[found]]
-        new = np.flatnonzero(~found)
-        if len(new):
-            numbers[new] = self.size + np.arange(len(new))
-            in_order = new[np.argsort(keys[new])]
-            places = np.searchsorted(self._sorted, keys[in_order])
-            self._sorted = np.insert(self._sorted, places, keys[in_order])
-            self._numbers = np.insert(self._numbers, places, numbers[in_order])
-            self.size += len(new)
-        return numbers
 
     def keys(self, numbers: NDArray[Any]) -> NDArray[Any]:
         """The keys behind numbers."""
-        if self.dense:
-            return numbers.astype(np.int64) + self.base
-        by_number = np.empty(self.size, dtype=np.int64)
-        by_number[self._numbers] = self._sorted
-        return cast("NDArray[Any]", by_number[numbers])
+        if self._table is None:
+            return numbers.astype(np.int64) + self._base
+        return cast("NDArray[Any]", self._table.keys()[numbers])
 
 
 class Pool:
@@ -123,7 +151,7 @@ class Pool:
         """The number of each row's string; `NONE` and `NAN` stay."""
         codes = strings.codes
         assert codes is not None  # noqa: S101 -- batches bring coded strings
-        distinct = strings.values  # noqa: PD011 -- of Arrow, not of pandas
+        distinct = strings.values
         if self._last is None or self._last[0] is not distinct:
             self._last = (distinct, self._map(distinct))
         return translate(self._last[1], codes)
@@ -182,7 +210,7 @@ class Key:
         """A number for each row's value, counted from zero, and how many there are; in the order of slices."""
         if self._pool is not None:
             return self._pool.add(prepared).astype(np.intp), self._pool.size
-        return self._own.add((prepared, None))[0], self._own.size
+        return self._own.add(prepared)[0], self._own.size
 
     def behind(self, numbers: NDArray[Any]) -> Column:
         """The values behind numbers that `small` gave."""
