@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.format.golden_tables import FOLDER, ROWS, TABLES
 
 from coldframe.format.blocks import BLOCK
 from coldframe.format.table import NAN, NONE, StringColumn
-from tests.format.golden_tables import FOLDER, ROWS, TABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "format.md"
 

@@ -201,10 +201,8 @@ class Assembly:
             The wanted ones, or some of them; others are skipped.
         payloads : sequence of buffers
             The bytes of each of these blocks.
-        rows : int
-            The rows stored in the slice's segments.
-        from_row, to_row : int
-            Which of them to take.
+        rows, from_row, to_row : int
+            The rows stored in the slice's segments, and which of them to take.
         at : int
             The row of the result that the first of them becomes.
         dictionaries : Dictionaries, optional
