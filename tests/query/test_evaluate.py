@@ -440,7 +440,7 @@ def test_refused_when_built(build, error):
         (col("t") + 5 > pd.Timestamp(0), UserInputException),
         (col("t") * 2 > pd.Timestamp(0), UserInputException),
         (where(col("i"), 1, 2) == 1, UserInputException),
-        (where(True, 1, 2) == 1, InternalException),  # noqa: FBT003
+        (where(True, 1, 2) == 1, InternalException),
         (where(col("i") > 1, col("s"), 1) == 1, UserInputException),
         (where(col("i") > 1, col("b"), 1) == 1, UserInputException),
         (col("s").fillna(1) == 1, UserInputException),
@@ -472,7 +472,7 @@ def test_casts_that_do_not_fit(ask, frame, expression, error):
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
 def test_rows_without_the_column(ask, size):
     frame = pd.DataFrame({"k": [1, 2, 3, 4], "x": [0, 0, 1, 2], "s": ["", "", "a", "b"]})
-    lacking = {index: (1, 2) for index in range(2 if size == 1 else 1 if size == 2 else 0)}
+    lacking = dict.fromkeys(range(2 if size == 1 else 1 if size == 2 else 0), (1, 2))
     if not lacking:
         return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -48,10 +48,10 @@ def run(plan: Plan, source: Source) -> Table:
     return stage.exit.table(columns, rows)
 
 
-def candidates(stage: Stage, source: Source) -> NDArray[Any]:
-    """The slices that may hold rows which the first conditions of a stage keep."""
+def candidates(stage: Stage, source: Source, steps: Sequence[Step] | None = None) -> NDArray[Any]:
+    """The slices that may hold rows which the conditions among some steps keep, up to the first cut by position."""
     may = np.ones(len(source.rows), dtype=np.bool_)
-    for step in stage.steps:
+    for step in stage.steps if steps is None else steps:
         if isinstance(step, Cut):
             break
         may &= _may_pass(step, stage, source)
@@ -94,8 +94,9 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
     cut = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Cut)), default=-1)
     batches = _start(stage, source, steps)
     if cut >= 0:
-        batches = _select(batches, steps[: cut + 1])
+        batches = _select(stage, source, batches, steps[: cut + 1])
         steps = steps[cut + 1 :]
+        batches = _still(stage, source, batches, steps)
     inline = sum(batch.rows for batch in batches) <= _SMALL
     if isinstance(reducer, Group):
         return group(_stream(batches, steps, inline=inline), reducer)
@@ -211,16 +212,25 @@ def _stream(batches: list[Batch], steps: Live, *, inline: bool) -> Callable[[Cal
     return stream
 
 
-def _select(batches: list[Batch], steps: Live) -> list[Batch]:
+def _select(stage: Stage, source: Source, batches: list[Batch], steps: Live) -> list[Batch]:
     """Do the steps up to the last cut by position."""
     segment: Live = []
-    for step, live in steps:
+    for at, (step, live) in enumerate(steps):
         if isinstance(step, Cut):
-            batches = _cut(batches, segment, step)
+            batches = _still(stage, source, _cut(batches, segment, step), steps[at + 1 :])
             segment = []
         else:
             segment.append((step, live))
     return batches
+
+
+def _still(stage: Stage, source: Source, batches: list[Batch], steps: Live) -> list[Batch]:
+    """Batches that the conditions of the next steps, up to a cut, may keep rows of."""
+    conditions = [step for step, _ in steps]
+    if not any(isinstance(step, Keep | Between) for step in conditions):
+        return batches
+    chosen = set(candidates(stage, source, conditions).tolist())
+    return [batch for batch in batches if batch.index in chosen]
 
 
 def _cut(batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:

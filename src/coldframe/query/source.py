@@ -83,6 +83,13 @@ class TableSource:
         self.rows: NDArray[np.int64] = np.minimum(piece, table.rows - starts).astype(np.int64)
         self._columns: list[Column] | None = None
 
+    @classmethod
+    def of_columns(cls, schema: Schema, columns: list[Column], rows: int, *, symbol: str = "") -> TableSource:
+        """Columns as a source: their masks may say what a table's cannot."""
+        made = cls(Table(schema, rows, []), symbol=symbol)
+        made._columns = columns
+        return made
+
     def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
         """As `load`, without a table around the columns."""
         if self._columns is None:

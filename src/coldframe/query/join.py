@@ -1,0 +1,194 @@
+"""Stacks the rows of several tables: their columns matched by name, their types and indexes brought together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from coldframe.exceptions import ErrorCode, SchemaException, UserInputException
+from coldframe.format.dtypes import DType
+from coldframe.format.schema import Name
+from coldframe.format.table import StringColumn, Table
+from coldframe.frames.categories import code_bits, recode, union_categories
+from coldframe.frames.meta import FrameMeta
+from coldframe.parallel import map_jobs
+from coldframe.query.columns import Column, absent, coded, columns_of, stack
+from coldframe.query.computing import cast
+from coldframe.query.layout import Layout
+from coldframe.query.scope import Field, Scope
+from coldframe.query.source import TableSource
+from coldframe.query.types import common_type, finer
+
+
+class _Part:
+    """One of the tables."""
+
+    __slots__ = ("columns", "layout", "rows", "symbol")
+
+    def __init__(self, symbol: str, table: Table) -> None:
+        self.symbol = symbol
+        self.layout = Layout.of(table.schema)
+        self.columns = columns_of(table)
+        self.rows = table.rows
+
+
+def stack_tables(tables: Sequence[tuple[str, Table]], join: str) -> TableSource:
+    """The rows of all tables, in the given order, as a source for the clauses that follow.
+
+    Parameters
+    ----------
+    tables : sequence of (symbol, Table)
+        At least one.
+    join : {"outer", "inner"}
+        Keep the columns of any table, or those that all have.
+    """
+    parts = [_Part(symbol, table) for symbol, table in tables]
+    _check_kinds(parts)
+    meta = _meta(parts)
+    levels = [_level(parts, at) for at in range(parts[0].layout.scope.index_columns)]
+    names = _names(parts, join)
+    data = [_field(parts, [_place(part, name) for part in parts], name) for name in names]
+    fields = [replace(field, slot=at) for at, field in enumerate([*levels, *data])]
+    places = [[at] * len(parts) for at in range(len(levels))]
+    places += [[_place(part, name) for part in parts] for name in names]
+    layout = Layout(Scope(fields, len(levels)), meta)
+    jobs = list(zip(fields, places, strict=True))
+    rows = sum(part.rows for part in parts)
+    columns = map_jobs(lambda job: _stacked(parts, *job), jobs, inline=rows * len(jobs) < 1 << 16)
+    return TableSource.of_columns(
+        layout.schema(columns), columns, rows, symbol=", ".join(part.symbol for part in parts)
+    )
+
+
+def _check_kinds(parts: list[_Part]) -> None:
+    first = parts[0]
+    for part in parts:
+        kind = part.layout.meta.kind
+        if kind == "nested":
+            raise UserInputException(f"symbol {part.symbol!r} holds nested data, which cannot be joined")
+        if kind in ("ndarray", "pickled"):
+            raise SchemaException(f"symbol {part.symbol!r} holds {kind} data, which cannot be joined")
+        if (kind == "series") != (first.layout.meta.kind == "series"):
+            raise SchemaException(
+                f"symbols {first.symbol!r} and {part.symbol!r} are a Series and a DataFrame; use to_frame()"
+            )
+        one, other = _index_kind(first), _index_kind(part)
+        if one != other:
+            raise SchemaException(
+                f"symbols {first.symbol!r} and {part.symbol!r} have indexes that do not go together: {one} and {other}"
+            )
+
+
+def _index_kind(part: _Part) -> str:
+    meta, levels = part.layout.meta, part.layout.levels
+    if meta.index == "multi":
+        return f"a MultiIndex of {len(levels)} levels ({levels[0].dtype.kind} first)"
+    if meta.index == "plain":
+        kind = levels[0].dtype.kind
+        return f"an index of {'numbers' if kind in ('int', 'uint', 'float') else kind} values"
+    return "row numbers"
+
+
+def _meta(parts: list[_Part]) -> FrameMeta:
+    metas = [part.layout.meta for part in parts]
+    meta = metas[0]
+    if any(other.columns != meta.columns or other.columns_count != meta.columns_count for other in metas):
+        alike = all(other.columns.startswith("str") for other in metas)
+        meta = msgspec.structs.replace(meta, columns=meta.columns if alike else "object", columns_count=0)
+    if meta.index == "range":
+        meta = _range(parts, meta)
+    return msgspec.structs.replace(meta, freq=None)
+
+
+def _range(parts: list[_Part], meta: FrameMeta) -> FrameMeta:
+    metas = [part.layout.meta for part in parts]
+    name = meta.index_name if all(other.index_name == meta.index_name for other in metas) else None
+    if all(other.step == meta.step for other in metas):
+        return msgspec.structs.replace(meta, index_name=name)
+    warnings.warn(
+        "the RangeIndexes of the joined symbols have different steps; rows are numbered from 0 instead", stacklevel=2
+    )
+    return msgspec.structs.replace(meta, index_name=name, start=0, step=1)
+
+
+def _level(parts: list[_Part], at: int) -> Field:
+    levels = [part.layout.levels[at] for part in parts]
+    name = levels[0].name if all(level.name == levels[0].name for level in levels) else None
+    return _field(parts, [at] * len(parts), name)
+
+
+def _names(parts: list[_Part], join: str) -> list[Name]:
+    """The names of the joined columns; of a Series its one column, unnamed where names differ."""
+    all_names = [[field.name for field in part.layout.data] for part in parts]
+    if parts[0].layout.meta.kind == "series":
+        return [all_names[0][0] if all(names == all_names[0] for names in all_names) else None]
+    for part, names in zip(parts, all_names, strict=True):
+        if len(set(names)) < len(names):
+            raise SchemaException(
+                f"symbol {part.symbol!r} has several columns of one name, so its columns cannot be matched by name"
+            )
+    if join == "inner":
+        return [name for name in all_names[0] if all(name in names for names in all_names)]
+    return list(dict.fromkeys(name for names in all_names for name in names))
+
+
+def _place(part: _Part, name: Name) -> int:
+    """The position of a column in a part, index levels counted; -1 if it has none of that name."""
+    data = part.layout.data
+    levels = part.layout.scope.index_columns
+    if part.layout.meta.kind == "series":
+        return levels
+    return next((levels + at for at, field in enumerate(data) if field.name == name), -1)
+
+
+def _field(parts: list[_Part], places: list[int], name: Name) -> Field:
+    """The joined column: a type that holds all, one zone or none, all categories."""
+    found = [(part, part.layout.fields[place]) for part, place in zip(parts, places, strict=True) if place >= 0]
+    field = found[0][1]
+    dtype, categories = field.dtype, field.categories
+    for part, other in found[1:]:
+        both = common_type(dtype, other.dtype)
+        if both is not None and categories is not None and other.categories is not None:
+            categories = union_categories(categories, other.categories)
+            both = None if categories is None else DType("category", code_bits(categories), ordered=both.ordered)
+        if both is None:
+            raise SchemaException(
+                f"column {name!r} is of type {dtype} in symbol {found[0][0].symbol!r} and {other.dtype} in "
+                f"{part.symbol!r}, which have no common type; cast one of them",
+                code=ErrorCode.E_DESCRIPTOR_MISMATCH,
+            )
+        dtype = both
+    return Field(name, 0, dtype, categories, field.flavour)
+
+
+def _stacked(parts: list[_Part], field: Field, places: list[int]) -> Column:
+    pieces = []
+    for part, place in zip(parts, places, strict=True):
+        if place < 0:
+            pieces.append(absent(field.dtype, part.rows))
+        else:
+            pieces.append(_converted(part.columns[place], part.layout.fields[place], field))
+    strings = [piece for piece in pieces if isinstance(piece.data, StringColumn)]
+    if strings and any(piece.data.codes is not None for piece in strings):
+        # An absent column is coded: what it stands beside becomes so, or would be spelled out.
+        pieces = [Column(piece.dtype, coded(piece.data), piece.valid) for piece in pieces]
+    return stack(pieces)
+
+
+def _converted(column: Column, own: Field, wanted: Field) -> Column:
+    dtype = wanted.dtype
+    if own.categories is not None and wanted.categories is not None:
+        codes: Any = column.data
+        if own.categories != wanted.categories:
+            codes = recode(codes, own.categories, wanted.categories, dtype.bits)
+        return Column(dtype, np.asarray(codes, dtype=dtype.storage), column.valid)
+    if column.dtype == dtype:
+        return column
+    if dtype.temporal and column.dtype.unit == finer(column.dtype.unit, dtype.unit) == dtype.unit:
+        return Column(dtype, column.data, column.valid)
+    return cast(column, dtype)
