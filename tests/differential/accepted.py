@@ -92,11 +92,18 @@ def descriptions(theirs: Any, ours: Any) -> tuple[Any, Any] | None:
     return tuple({key: part for key, part in one.items() if key not in hidden} for one in (theirs, ours))
 
 
+def range_types(theirs: Any, ours: Any) -> tuple[Any, Any] | None:
+    """The type of a range, which is not stored: the text of a message in ArcticDB, here that of its numbers."""
+    if not isinstance(theirs, Description) or [dtype for _, dtype in theirs["index"]] != ["range"]:
+        return None
+    return tuple(Description(one | {"index": [name for name, _ in one["index"]]}) for one in (theirs, ours))
+
+
 def codes(theirs: Any, ours: Any) -> tuple[Any, Any] | None:
     """ArcticDB gives few of the errors in a batch their code; we name a mistake in the arguments first."""
     if not isinstance(theirs, Failure) or theirs["code"] == ours["code"]:
         return None
-    if theirs["code"] is not None and ours["code"] != "E_INVALID_USER_ARGUMENT":
+    if theirs["code"] is not None and ours["code"] not in {"E_INVALID_USER_ARGUMENT", "E_UNSUPPORTED_INDEX_TYPE"}:
         return None
     theirs = Failure(theirs | {"code": None, "category": None})
     return theirs, Failure(ours | {"code": None, "category": None})
@@ -105,6 +112,7 @@ def codes(theirs: Any, ours: Any) -> tuple[Any, Any] | None:
 FORGIVEN: list[Forgiven] = [
     Forgiven("Zero rows", zero_rows),
     Forgiven("Columns of a series", columns_of_series),
+    Forgiven("Descriptions", range_types),
     Forgiven("Descriptions", descriptions),
     Forgiven("Errors in batches", codes),
 ]
@@ -120,6 +128,15 @@ def frames_of(operation: Operation) -> Iterator[Frame]:
             frame = part.arguments.get("data") if isinstance(part, Payload) else part
             if isinstance(frame, Frame):
                 yield frame
+
+
+def symbols_of(operation: Operation) -> set[str]:
+    """The symbols that an operation names."""
+    named = {operation.arguments.get("symbol")}
+    for value in operation.arguments.values():
+        for part in value if isinstance(value, list) else []:
+            named.add(part.arguments["symbol"] if isinstance(part, Payload) else str(part))
+    return {str(name) for name in named if name is not None}
 
 
 def always(_step: Step) -> bool:
@@ -153,7 +170,9 @@ def reversed_range(step: Step) -> bool:
 
 
 def categories(step: Step) -> bool:
-    """ArcticDB appends no categories; we do, and merge them."""
+    """ArcticDB appends no categories, or takes their codes for numbers; we append and merge them."""
+    if step.has("SchemaException") and "of type category" in step.ours.message:
+        return True
     has = any(kind == "category" for frame in frames_of(step.operation) for _, kind in frame.columns)
     changes = step.operation.method.startswith(("append", "update"))
     return has and changes and step.theirs.error == "ArcticDbNotYetImplemented"
@@ -166,7 +185,9 @@ def already_deleted(step: Step) -> bool:
     if step.operation.method != "delete_batch" or step.theirs.error or step.ours.error:
         return False
     differing = [(theirs, ours) for theirs, ours in step.values() if theirs != ours]
-    return all(theirs and theirs["code"] == "E_NO_SUCH_VERSION" and ours is None for theirs, ours in differing)
+    return bool(differing) and all(
+        theirs and theirs["code"] == "E_NO_SUCH_VERSION" and ours is None for theirs, ours in differing
+    )
 
 
 def several_versions(step: Step) -> bool:
@@ -210,18 +231,14 @@ def nothing_to_add(step: Step) -> bool:
 
 def once_without_rows(step: Step) -> bool:
     """A frame without rows keeps its index and the order of its columns, so what fits later differs."""
-    symbol = step.operation.arguments.get("symbol")
-    return any(
-        not frame.rows
-        for operation in step.before
-        if operation.arguments.get("symbol") == symbol or operation.method.endswith("_batch")
-        for frame in frames_of(operation)
-    )
+    concerned = symbols_of(step.operation)
+    earlier = (operation for operation in step.before if symbols_of(operation) & concerned)
+    return any(not frame.rows for operation in earlier for frame in frames_of(operation))
 
 
 def clipped_to_nothing(step: Step) -> bool:
     """The same for an update of whose rows none lies in its range."""
-    refused = step.has("StreamDescriptorMismatch") or step.has("SchemaException")
+    refused = any(map(step.has, ["StreamDescriptorMismatch", "SchemaException", "NormalizationException"]))
     refused = refused or (step.has("InternalException") and "pickled" in step.ours.message)
     return step.operation.method == "update" and "date_range" in step.operation.arguments and refused
 
@@ -238,6 +255,8 @@ def clipped_in_a_batch(step: Step) -> bool:
 def all_rows_deleted(step: Step) -> bool:
     """Columns are not forgotten when the last of their rows is deleted."""
     deleted = any(operation.method in {"delete_data_in_range", "update"} for operation in step.before)
+    if deleted and step.has("SchemaException"):
+        return True
     if step.theirs.error or step.ours.error or step.operation.method not in {"read", "head", "tail"}:
         return False
     theirs, ours = step.theirs.value["data"], step.ours.value["data"]

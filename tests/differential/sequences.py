@@ -218,7 +218,7 @@ class Generator:
         frame = self.fitting(symbol, start=self.random.randint(0, max(1, picture.end)))
         arguments: dict[str, Any] = {"symbol": symbol, "data": frame, **self.options(validate=False)}
         if self.wrong(0.3):
-            arguments["date_range"] = self.range()
+            arguments["date_range"] = tuple(part and part._replace(zoned=False) for part in self.range())
         if self.wrong(0.2):
             arguments["upsert"] = True
         self.note(symbol, frame, replace=False)

@@ -180,6 +180,19 @@ UPDATES = [
     given("update between rows", do("update", data=TIMED.iloc[:1].set_axis([TIMES[1] + HOUR / 2])), do("read")),
     given("update with a wider range", do("update", data=TIMED.iloc[1:2], date_range=(TIMES[0], TIMES[2])), do("read")),
     given("update with a narrower range", do("update", data=TIMED, date_range=(TIMES[1], TIMES[2])), do("read")),
+    given(
+        "update with a range in a zone",
+        Operation(
+            "update",
+            {
+                "symbol": "new",
+                "data": TIMED,
+                "upsert": True,
+                "date_range": tuple(TIMES[[0, 3]].tz_localize("UTC").tz_convert("Asia/Tokyo")),
+            },
+        ),
+        Operation("read", {"symbol": "new"}),
+    ),
     given("update with an open range", do("update", data=TIMED.iloc[1:2], date_range=(None, None)), do("read")),
     given(
         "update with a range beside the data", do("update", data=TIMED, date_range=(TIMES[3] + HOUR, None)), do("read")
