@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -50,7 +51,7 @@ class TestPermissions:
         refused(lambda: storage.store("lib").get("data/a"), "GetObject", f"{prefix}/lib/data/a", server.bucket,
                 "missing permission: s3:GetObject", "coldframe policy")
         refused(lambda: storage.has("lib"), "s3:GetObject")
-        refused(lambda: storage.names(), "s3:GetObject")
+        refused(storage.names, "s3:GetObject")
         refused(lambda: storage.store("lib").get_many(["data/a", "head"]), "s3:GetObject")
 
     def test_without_putting(self, server, prefix, filled):
@@ -74,7 +75,7 @@ class TestPermissions:
 
     def test_without_listing(self, server, prefix, filled):
         storage = self.as_user(server, prefix, ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"])
-        refused(lambda: storage.names(), "ListObjectsV2", "missing permission: s3:ListBucket", server.bucket)
+        refused(storage.names, "ListObjectsV2", "missing permission: s3:ListBucket", server.bucket)
         refused(lambda: list(storage.store("lib").list("data/")), "s3:ListBucket")
         assert storage.store("lib").get("data/a").data == b"a"
         with pytest.raises((PermissionException, KeyNotFoundException)):
@@ -194,8 +195,6 @@ class TestRoles:
         other = make_user(server)
         arn = make_role(server, [base.arn], ALL_ACTIONS)
         missing = arn[:-4] + "none"
-        from dataclasses import replace
-
         profiles = {"base": {}, "other": {}, "empty": {}, "unknown": {}}
         wrong = {
             "no such profile": None,
@@ -227,8 +226,8 @@ class TestRoles:
 
 class TestExpiry:
     def assume(self, server, base, arn, seconds):
-        from botocore.config import Config
         import boto3
+        from botocore.config import Config
 
         client = boto3.client("sts", endpoint_url=server.endpoint, region_name=server.region,
                               aws_access_key_id=base.access_key, aws_secret_access_key=base.secret_key,

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -161,7 +162,7 @@ def test_the_helper_does_not_outlive_its_process(store):
     end = time.monotonic() + 10
     while time.monotonic() < end:
         try:
-            with open(f"/proc/{helper}/stat") as file:
+            with Path(f"/proc/{helper}/stat").open() as file:
                 if file.read().split(")")[1].split()[0] == "Z":
                     return
         except OSError:

@@ -7,12 +7,19 @@ import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coldframe.exceptions import ErrorCode, KeyNotFoundException, PermissionException, StorageException, UserInputException
+from coldframe.exceptions import (
+    ErrorCode,
+    KeyNotFoundException,
+    PermissionException,
+    StorageException,
+    UserInputException,
+)
 from coldframe.stores.credentials.fixed import Called, Fixed
 from coldframe.stores.credentials.keyring import Keyring
 from coldframe.stores.credentials.values import Credentials, from_answer
@@ -55,7 +62,8 @@ class TestPaths:
 
 
 class TestRanges:
-    spans = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 60)).map(lambda pair: (pair[0], sum(pair))), max_size=12)
+    pairs = st.tuples(st.integers(0, 300), st.integers(0, 60))
+    spans = st.lists(pairs.map(lambda pair: (pair[0], sum(pair))), max_size=12)
 
     @given(spans, st.integers(0, 40), st.integers(1, 100), st.integers(0, 330))
     def test_what_is_cut_is_what_was_wanted(self, spans, gap, piece, size):
@@ -68,11 +76,11 @@ class TestRanges:
     def test_pieces_are_few_small_and_apart(self, spans, gap, piece):
         pieces = plan(spans, gap=gap, piece=piece)
         assert all(0 < at.stop - at.start <= piece for at in pieces)
-        assert all(one.stop <= two.start for one, two in zip(pieces, pieces[1:], strict=False))
+        assert all(one.stop <= two.start for one, two in pairwise(pieces))
         wanted = set().union(*(range(*span) for span in spans)) if spans else set()
         read = set().union(*(range(*at) for at in pieces)) if pieces else set()
         assert wanted <= read
-        for one, two in zip(pieces, pieces[1:], strict=False):
+        for one, two in pairwise(pieces):
             assert two.start == one.stop or two.start - one.stop > gap
 
     def test_a_column_among_others_is_read_alone(self):
@@ -117,13 +125,16 @@ class TestUnderstanding:
         (404, xml("NoSuchKey"), Kind.MISSING), (404, "", Kind.MISSING), (404, xml("NoSuchBucket"), Kind.MISSING_BUCKET),
         (404, xml("ContainerNotFound"), Kind.MISSING_BUCKET), (412, xml("PreconditionFailed"), Kind.CONDITION),
         (409, xml("BlobAlreadyExists"), Kind.CONDITION), (409, xml("ConditionalRequestConflict"), Kind.CONTENTION),
-        (409, xml("OperationAborted"), Kind.CONTENTION), (403, xml("AccessDenied"), Kind.DENIED), (403, "", Kind.DENIED),
-        (403, xml("AccessDenied", "Request has expired"), Kind.EXPIRED), (403, xml("SignatureDoesNotMatch"), Kind.SIGNATURE),
+        (409, xml("OperationAborted"), Kind.CONTENTION), (403, xml("AccessDenied"), Kind.DENIED),
+        (403, "", Kind.DENIED),
+        (403, xml("AccessDenied", "Request has expired"), Kind.EXPIRED),
+        (403, xml("SignatureDoesNotMatch"), Kind.SIGNATURE),
         (403, xml("InvalidAccessKeyId"), Kind.UNKNOWN_KEY), (400, xml("ExpiredToken"), Kind.EXPIRED),
         (400, xml("InvalidToken"), Kind.BAD_TOKEN), (403, xml("RequestTimeTooSkewed"), Kind.SKEW),
         (301, xml("PermanentRedirect"), Kind.REGION), (503, xml("SlowDown"), Kind.THROTTLED), (429, "", Kind.THROTTLED),
         (500, xml("InternalError"), Kind.SERVER), (500, xml("UnknownError"), Kind.SERVER), (502, "<html>", Kind.SERVER),
-        (400, xml("RequestTimeout"), Kind.TIMEOUT), (504, "", Kind.TIMEOUT), (501, xml("NotImplemented"), Kind.UNSUPPORTED),
+        (400, xml("RequestTimeout"), Kind.TIMEOUT), (504, "", Kind.TIMEOUT),
+        (501, xml("NotImplemented"), Kind.UNSUPPORTED),
         (416, xml("InvalidRange"), Kind.RANGE), (400, xml("InvalidRequest"), Kind.OTHER),
         (400, xml("AuthorizationHeaderMalformed", "the region 'a-1' is wrong; expecting 'eu-west-2'"), Kind.REGION),
     ])

@@ -159,7 +159,7 @@ def test_azure_over_tls(prefix):
             storage.create("lib", "library", b"options")
             assert storage.names() == ["lib"]
             bad = parse(server.uri(Path_prefix=prefix, retry_timeout=1))
-            with pytest.raises(StorageException, match="authority that is not trusted.*CA_cert_path"):
+            with pytest.raises(StorageException, match=r"authority that is not trusted.*CA_cert_path"):
                 bad.names()
     except Unavailable as reason:
         pytest.skip(str(reason))

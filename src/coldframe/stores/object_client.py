@@ -78,7 +78,10 @@ class ObstoreClient(Client):
         import obstore
 
         self._errors = (obstore.exceptions.BaseError, OSError, ValueError)
+        self._target = target
+        self._keyring = keyring
         self._store = _open(target, keyring)
+        self._single: Any = None  # deletes with one request for each object
         # The tag of an object is its ETag, but for Google, whose conditions are on generations.
         self._tag = "version" if target.kind == "gcs" else "e_tag"
 
@@ -128,15 +131,29 @@ class ObstoreClient(Client):
 
     def delete(self, paths: Sequence[str]) -> None:
         """Remove objects, up to 1000 with one request."""
+        if self._single is not None:
+            self._delete(self._single, paths)
+            return
         try:
-            self._store.delete(list(paths))
+            self._delete(self._store, paths)
+        except Failure as failure:
+            if failure.kind is not Kind.DENIED or self._target.kind != "s3":
+                raise
+            # Ceph wants a right on the whole bucket for DeleteObjects; DeleteObject needs one on the object alone.
+            single = _open(self._target, self._keyring, one_by_one=True)
+            self._delete(single, paths)
+            self._single = single
+
+    def _delete(self, store: Any, paths: Sequence[str]) -> None:
+        try:
+            store.delete(list(paths))
         except self._errors as error:
             failure = understand(error)
             if failure.kind is not Kind.MISSING:
                 raise failure from None
             if len(paths) > 1:  # where deletion is one by one, the first missing object ends it
                 for path in paths:
-                    self.delete([path])
+                    self._delete(store, [path])
 
     def pages(self, folder: str, after: str) -> Iterator[list[tuple[str, int]]]:
         """Pages of (path, size), from the first path greater than `after`."""
@@ -166,7 +183,7 @@ class ObstoreClient(Client):
         time.sleep(0.12)
 
 
-def _open(target: Target, keyring: Keyring) -> Any:
+def _open(target: Target, keyring: Keyring, *, one_by_one: bool = False) -> Any:
     from obstore import store as stores
 
     options: dict[str, Any] = {
@@ -196,6 +213,7 @@ def _open(target: Target, keyring: Keyring) -> Any:
         "s3_express": target.bucket.endswith("--x-s3"),
         "skip_signature": False,
         "unsigned_payload": False,
+        "disable_bulk_delete": one_by_one,
         **target.settings,
     }
     if keyring() is None:

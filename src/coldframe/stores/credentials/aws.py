@@ -75,6 +75,16 @@ class Chain:
             raise PermissionException(self._failed(error)) from error
         return _dated(frozen, found)
 
+    def role(self) -> tuple[str, str]:
+        """ARN and external id of the role that the profile names; empty where it names none."""
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            profile = _session(self.profile, "").get_scoped_config()
+        except BotoCoreError:
+            return "", ""
+        return str(profile.get("role_arn", "")), str(profile.get("external_id", ""))
+
     def _check_role(self, session: Any) -> None:
         if self._needs_role and "role_arn" not in session.get_scoped_config():
             raise PermissionException(
@@ -101,6 +111,7 @@ class Role:
                  session_name: str = "", seconds: int = 0, endpoint: str = "", region: str = "",
                  bundle: Bundle | None = None) -> None:
         self.arn = arn
+        self.external_id = external_id
         self._profile = profile
         self._base = base
         self._request: dict[str, Any] = {"RoleArn": arn, "RoleSessionName": session_name or f"coldframe-{os.getpid()}"}
@@ -171,8 +182,8 @@ def _remedy(error: Exception) -> str:
     return f"; {_ROLE}" if "AssumeRole" in text else ""
 
 
-_ROLE = ("check role_arn, that the role's trust policy names this user or role (and the external_id), and that the user "
-         "may do sts:AssumeRole; `coldframe policy --sts` prints both policies")
+_ROLE = ("check role_arn, that the role's trust policy names this user or role (and the external_id), and that the "
+         "user may do sts:AssumeRole; `coldframe policy --sts` prints both policies")
 _REMEDIES = (
     ("ProfileNotFound", "check the profile's name and AWS_CONFIG_FILE"),
     ("InfiniteLoopConfig", "the profiles' source_profile entries go in a circle"),
