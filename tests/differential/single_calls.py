@@ -38,7 +38,7 @@ READS = [
     given("reversed rows", do("read", row_range=(3, 1))),
     given("rows as floats", do("read", row_range=(0.5, 2))),
     given("rows as strings", do("read", row_range=("0", "2"))),
-    given("three rows", do("read", row_range=(0, 1, 2))),
+    given("three rows", do("read", row_range=(0, 1, 2)), heading="Ranges have two ends"),
     given("rows of a range", do("read", row_range=(1, 3)), data=PLAIN),
     given("rows and times", do("read", row_range=(1, 3), date_range=(TIMES[0], None))),
     given("head of nothing", do("head", n=0)),
@@ -56,7 +56,7 @@ VERSIONS = [
     given("as of a date", do("read", as_of=dt.date(2030, 1, 1))),
     given("as of a datetime64", do("read", as_of=np.datetime64("2030-01-01"))),
     given("as of True", do("read", as_of=True)),
-    given("as of the future", do("read", as_of=pd.Timestamp("2100-01-01"))),
+    given("as of the future", do("read", as_of=pd.Timestamp("2100-01-01")), heading="The future is not a version"),
     given("as of the past", do("read", as_of=pd.Timestamp("2000-01-01"))),
     given("as of the creation", do("read", as_of=Created("s", 0))),
     given("as of before the creation", do("read", as_of=Created("s", 0, -1))),
@@ -67,7 +67,13 @@ VERSIONS = [
     ),
     given("numbers go on after a delete", do("delete"), do("write", data=PLAIN), do("list_versions")),
     given("a version that was deleted", do("write", data=PLAIN), do("delete", versions=0), do("read", as_of=0)),
-    given("delete twice", do("write", data=PLAIN), do("delete", versions=0), do("delete", versions=0)),
+    given(
+        "delete twice",
+        do("write", data=PLAIN),
+        do("delete", versions=0),
+        do("delete", versions=0),
+        heading="Deleting what is gone",
+    ),
     given("delete a version there is not", do("delete", versions=5)),
     given("delete a negative version", do("delete", versions=-1)),
     given("delete no version", do("delete", versions=[])),
@@ -84,7 +90,6 @@ VERSIONS = [
         library("list_versions", skip_snapshots=True),
         library("list_versions", snapshot="held"),
         do("has_symbol"),
-        do("has_symbol", as_of=0),
         do("has_symbol", as_of="held"),
         do("read", as_of=0),
         do("read", as_of="held"),
@@ -95,11 +100,21 @@ VERSIONS = [
         do("list_versions"),
     ),
     given("a snapshot twice", library("snapshot", snapshot_name="a"), library("snapshot", snapshot_name="a")),
+    given(
+        "asking for a version that is only held",
+        library("snapshot", snapshot_name="held"),
+        do("delete"),
+        do("has_symbol", as_of=0),
+        heading="Versions that only a snapshot holds",
+    ),
     given("a snapshot of no versions", library("snapshot", snapshot_name="a", versions={}), library("list_snapshots")),
     given("a snapshot of a version there is not", library("snapshot", snapshot_name="a", versions={"s": 9})),
     given("a snapshot of a symbol there is not", library("snapshot", snapshot_name="a", versions={"nope": 0})),
     given(
-        "a snapshot that skips", library("snapshot", snapshot_name="a", skip_symbols=["s"]), library("list_snapshots")
+        "a snapshot that skips",
+        library("snapshot", snapshot_name="a", skip_symbols=["s"]),
+        library("list_snapshots"),
+        heading="Snapshots of nothing",
     ),
     given("a snapshot both ways", library("snapshot", snapshot_name="a", skip_symbols=["s"], versions={"s": 0})),
     given("a snapshot called ''", library("snapshot", snapshot_name="")),
@@ -117,6 +132,9 @@ VERSIONS = [
 ]
 
 LATER = TIMED.set_axis(TIMED.index + 4 * HOUR)
+
+# The other level falls where times are equal: rows are in the order of time all the same.
+LEVELS = TIMED.set_index(pd.MultiIndex.from_arrays([TIMED.index[[0, 1, 1, 2]], list("abac")], names=["time", "word"]))
 
 APPENDS = [
     given("append at the end", do("append", data=LATER), do("read")),
@@ -146,9 +164,17 @@ APPENDS = [
     given("append a default range", do("append", data=PLAIN), do("read"), data=PLAIN),
     given("append a range with a gap", do("append", data=PLAIN.set_axis(pd.RangeIndex(9, 13))), data=PLAIN),
     given("append another step", do("append", data=PLAIN.set_axis(pd.RangeIndex(4, 12, 2))), data=PLAIN),
-    given("append to another zone", do("append", data=LATER.tz_localize("UTC")), do("read")),
     given(
-        "append categories", do("append", data=LATER.astype({"t": "category"})), data=TIMED.astype({"t": "category"})
+        "append to another zone",
+        do("append", data=LATER.tz_localize("UTC")),
+        do("read"),
+        heading="Time zones are not changed by an append",
+    ),
+    given(
+        "append categories",
+        do("append", data=LATER.astype({"t": "category"})),
+        data=TIMED.astype({"t": "category"}),
+        heading="Categories",
     ),
     given("append a list", do("append", data=[1])),
     given(
@@ -192,6 +218,7 @@ UPDATES = [
             },
         ),
         Operation("read", {"symbol": "new"}),
+        heading="Ranges in a zone",
     ),
     given("update with an open range", do("update", data=TIMED.iloc[1:2], date_range=(None, None)), do("read")),
     given(
@@ -223,7 +250,34 @@ UPDATES = [
     ),
     given("delete all rows", do("delete_data_in_range", date_range=(None, None)), do("read"), do("get_description")),
     given("delete no rows", do("delete_data_in_range", date_range=(TIMES[3] + HOUR, None)), do("list_versions")),
-    given("delete a reversed stretch", do("delete_data_in_range", date_range=(TIMES[2], TIMES[1])), do("read")),
+    given(
+        "delete a reversed stretch",
+        do("delete_data_in_range", date_range=(TIMES[2], TIMES[1])),
+        do("read"),
+        heading="Ranges that end before they start",
+    ),
+    given(
+        "delete a stretch of unsorted rows",
+        do("write", data=TIMED[::-1], validate_index=False),
+        do("delete_data_in_range", date_range=(TIMES[1], TIMES[2])),
+        heading="Stretches of unsorted rows",
+    ),
+    given(
+        "update two levels in a range",
+        do("update", data=LEVELS, date_range=(TIMES[1], TIMES[2])),
+        data=LEVELS,
+        heading="Updates of a MultiIndex",
+    ),
+    given(
+        "a time that is missing",
+        do("write", data=TIMED.set_axis(pd.DatetimeIndex([*TIMES[:3], pd.NaT])), validate_index=False),
+        heading="Times that are missing",
+    ),
+    given(
+        "update upsert without times",
+        Operation("update", {"symbol": "new", "data": PLAIN, "upsert": True}),
+        heading="Updates need a time index",
+    ),
     given("delete without a range", do("delete_data_in_range", date_range=None)),
     given("delete rows of a range", do("delete_data_in_range", date_range=(TIMES[0], None)), data=PLAIN),
     given(
@@ -257,8 +311,8 @@ METADATA = [
             decimal.Decimal("1.5"),
         ]
     ),
-    given("metadata None", do("write_metadata", metadata=None), do("read_metadata")),
-    given("metadata NaT", do("write_metadata", metadata=pd.NaT), do("read_metadata")),
+    given("metadata None", do("write_metadata", metadata=None), do("read_metadata"), heading="Metadata of every kind"),
+    given("metadata NaT", do("write_metadata", metadata=pd.NaT), do("read_metadata"), heading="Metadata of every kind"),
     given("no metadata", do("read_metadata"), do("read_metadata", as_of=3)),
     given("metadata of a symbol there is not", Operation("read_metadata", {"symbol": "nope"})),
     given(
@@ -280,9 +334,11 @@ SYMBOLS = [
                 Operation("read", {"symbol": name}),
             ],
         )
-        for name in ["", "a b", "a/b", "a\\b", "a.b", "..", "&%+", "a*", "<", "é", "a\n", "a" * 254, "a" * 255]
+        for name in ["a b", "a/b", "a\\b", "a.b", "..", "&%+", "a*", "<", "é", "a\n", "a" * 254, "a" * 255]
     ),
-    Single("a symbol called 7", [Operation("write", {"symbol": 7, "data": PLAIN}), Operation("read", {"symbol": 7})]),
+    Single("a symbol called ''", [Operation("write", {"symbol": "", "data": PLAIN})]),
+    Single("read a symbol called ''", [Operation("read", {"symbol": ""})], "Reading under a bad name"),
+    Single("a symbol called 7", [Operation("write", {"symbol": 7, "data": PLAIN})], "Symbols are strings"),
     Single(
         "has_symbol with a bad name", [Operation("has_symbol", {"symbol": "a*"}), Operation("read", {"symbol": "a*"})]
     ),
@@ -322,7 +378,7 @@ BATCHES = [
         ),
         library("list_symbols"),
     ),
-    given("write_batch of a string", library("write_batch", payloads=["s"])),
+    given("write_batch of a string", library("write_batch", payloads=["s"]), heading="Wrong arguments are named"),
     given("read_batch of a number", library("read_batch", symbols=[7])),
     given("read_batch of nothing", library("read_batch", symbols=[])),
     given("read_batch of the same", library("read_batch", symbols=["s", "s", "nope"])),
@@ -369,6 +425,7 @@ BATCHES = [
         "delete_batch of no versions",
         library("delete_batch", delete_requests=[Payload("DeleteRequest", {"symbol": "s", "version_ids": []})]),
         library("list_symbols"),
+        heading="No versions means none",
     ),
     given(
         "write_metadata_batch",
@@ -389,7 +446,7 @@ PICKLES = [
             do("write_pickle", data=value),
             do("read"),
             do("get_description"),
-            do("read", columns=["a"]),
+            do("read", columns=["x"]),
             do("head"),
             do("append", data=PLAIN),
         ],

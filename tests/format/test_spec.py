@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "format.md"
 
 @pytest.fixture(scope="module")
 def reader() -> dict[str, Any]:
-    [code] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    code, *_ = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, str(PAGE), "exec"), names)
     return names
