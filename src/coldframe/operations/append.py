@@ -99,7 +99,7 @@ def _extend(draft: Draft, latest: Version, prepared: Prepared, rows: NewRows, *,
         symbol=prepared.symbol,
         follows=None if None in ends else ends,  # type: ignore[arg-type]
     )
-    table = prepared.table if dynamic else conform(prepared.table, schema)
+    table = conform(prepared.table, schema)
     times = index_values(table) if prepared.times is not None else None
     check_follows(latest, times, old, prepared, validate_index=validate_index)
     number = latest.contents.manifest.number if schema == old else draft.head.next_number

@@ -206,7 +206,7 @@ def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
         positions = _positions(schema, wanted.columns)
         table = load(reader, version, start, stop, np.sort(schema.place[positions]))
         table.schema = select(schema, positions)
-    return _result(version, denormalize(table, whole=stop - start == version.record.rows))
+    return _result(version, denormalize(table))
 
 
 def _result(version: Version, data: Any) -> Loaded:

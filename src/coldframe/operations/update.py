@@ -180,7 +180,7 @@ def _update_rows(draft: Draft, latest: Version, prepared: _Prepared, new: NewRow
     schema = evolve(
         old, latest.record.rows, rows.table.schema, rows.table.rows, dynamic=dynamic, symbol=rows.symbol
     )
-    table = rows.table if dynamic else conform(rows.table, schema)
+    table = conform(rows.table, schema)
     times = index_values(table)
     if not len(times):
         start = stop = 0
