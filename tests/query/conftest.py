@@ -1,4 +1,4 @@
-"""How query tests ask: a frame becomes a table, cut into slices that are loaded, counted and pruned like stored ones."""
+"""How query tests ask: a frame becomes a table, cut into slices that are loaded and pruned like stored ones."""
 
 from __future__ import annotations
 

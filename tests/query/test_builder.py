@@ -17,7 +17,7 @@ PRINTED = {
     'WHERE (Column["a"] GT Val(UINT8:3)) | ROWRANGE: HEAD, n=2': lambda q: q[q["a"] > 3].head(2),
     'WHERE NOT(((Column["a"] GT Val(INT8:-3)) OR Column["b"]))': lambda q: q[~((q.a > -3) | q.b)],
     'WHERE IDENTITY(Column["b"])': lambda q: q[q["b"]],
-    'WHERE ISNULL(Column["a"])': lambda q: q[q["a"].isnull()],
+    'WHERE ISNULL(Column["a"])': lambda q: q[q["a"].isna()],
     'WHERE NOT((Column["a"] GT Val(UINT8:1)))': lambda q: q[(q["a"] > 1) ^ True],
     'WHERE (Column["a"] ISIN ValueSet(INT64,n=2))': lambda q: q[q["a"] == {1, 2}],
     'WHERE (Column["a"] ISNOTIN ValueSet(UTF_DYNAMIC64,n=1))': lambda q: q[q["a"] != ["x", "x"]],

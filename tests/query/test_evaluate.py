@@ -79,7 +79,7 @@ class Case:
 
 
 def _missing(value):
-    return value is None or value is pd.NaT or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
 
 
 def _compare(op, left, right):
@@ -103,7 +103,7 @@ def comparisons(draw):
         if name[0] == "f" and isinstance(value, int):
             value = value % 1000
         if name in ("i64", "u64") and isinstance(value, float):
-            value = 0.5 if value != value else float(int(value) % 1000) + 0.5
+            value = 0.5 if np.isnan(value) else float(int(value) % 1000) + 0.5
         weak = np.float32(value) if name == "f4" else value
         return Case(
             apply(col(name), value), lambda row: _compare(op, row[name], float(weak) if name[0] == "f" else weak)
@@ -126,7 +126,7 @@ def comparisons(draw):
         name = draw(st.sampled_from(["f4", "f8", "s", "t", "z", "i8", "b"]))
         if draw(st.booleans()):
             return Case(col(name).isna(), lambda row: _missing(row[name]))
-        return Case(col(name).notnull(), lambda row: not _missing(row[name]))
+        return Case(col(name).notna(), lambda row: not _missing(row[name]))
     return Case(col("b"), lambda row: bool(row["b"]))
 
 
@@ -184,7 +184,7 @@ def _rows(frame):
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(frame=frames(), case=CONDITIONS, size=SIZES, statistics=st.booleans())
 def test_conditions_keep_the_rows_that_python_keeps(ask, frame, case, size, statistics):
     kept = ask(frame, QueryBuilder()[case.expression], size=size, statistics=statistics)
@@ -394,7 +394,7 @@ def test_large_integers_compare_exactly(ask):
         (lambda: col("t") == pd.NaT, InternalException),
         (lambda: where(col("i") > 1, None, 1), ArcticException),
         (lambda: QueryBuilder().apply("n", [1, 2]), ArcticException),
-        (lambda: col("i") + [1], UserInputException),
+        (lambda: operator.add(col("i"), [1]), UserInputException),
         (lambda: col("i").cast("nonsense"), UserInputException),
         (lambda: col("i").between(1, 2, "maybe"), UserInputException),
         (lambda: col(3), TypeError),
@@ -485,8 +485,8 @@ def test_rows_without_the_column(ask, size):
     assert keys(~col("x").isin(1)) == [1, 2, 4]
     assert keys(col("s") != "a") == [4]
     assert keys(col("s").isnotin("a")) == [4]
-    assert keys(col("x").isnull()) == [1, 2]
-    assert keys(col("x").notnull()) == [3, 4]
+    assert keys(col("x").isna()) == [1, 2]
+    assert keys(col("x").notna()) == [3, 4]
     assert keys(col("x") < 1) == []
     whole = ask(frame, QueryBuilder().apply("y", col("x") + 5), size=size, lacking=lacking)
     assert whole["y"].tolist() == [0, 0, 6, 7]

@@ -78,12 +78,12 @@ def test_as_pandas(ask, frame, keys, column, how, size, sort):
     _same(made["x"], wanted)
 
 
-@given(frame=frames(), how=st.sampled_from(["mean", "min", "max", "count", "first", "last", "median", "nunique"]))
+@given(frame=frames(), how=st.sampled_from(["mean", "min", "max", "count", "first", "last", "nunique"]))
 def test_instants_ignore_missing_ones(ask, frame, how):
     made = ask(frame, QueryBuilder().groupby("kb").agg({"t": how}))["t"]
     grouped = frame.groupby("kb")["t"]
     wanted = getattr(grouped, how)()
-    if how in ("mean", "median"):
+    if how == "mean":
         # pandas goes through floats, which hold 53 bits.
         for got, want in zip(made, wanted, strict=True):
             assert (pd.isna(got) and pd.isna(want)) or abs(got.value - want.value) <= 4096

@@ -81,7 +81,7 @@ def test_types_meet(one, other, both):
 
 @pytest.mark.parametrize(("one", "other"), [(1, "a"), (True, 1), ("a", pd.Timestamp(0)), (pd.Timestamp(0), 1.5)])
 def test_types_that_do_not_meet(one, other):
-    with pytest.raises(SchemaException, match="E_DESCRIPTOR_MISMATCH.*'x'.*s0.*s1"):
+    with pytest.raises(SchemaException, match=r"E_DESCRIPTOR_MISMATCH.*'x'.*s0.*s1"):
         join([pd.DataFrame({"x": [one]}), pd.DataFrame({"x": [other]})])
 
 

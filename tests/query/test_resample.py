@@ -150,7 +150,7 @@ def test_strings(ask, frame, how, size):
     assert [None if pd.isna(v) else v for v in made] == [None if pd.isna(v) else v for v in wanted]
 
 
-@pytest.mark.parametrize("how", ["mean", "min", "max", "count", "first", "last", "median"])
+@pytest.mark.parametrize("how", ["mean", "min", "max", "count", "first", "last"])
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_instants_ignore_missing_ones(ask, frame, how, size):
     made = ask(frame, QueryBuilder().resample("2h").agg({"t": how}), size=size)["t"]
@@ -269,8 +269,8 @@ def test_refused_for_the_data(ask, frame):
         ask(frame, QueryBuilder().resample("h").agg({"nothing": "sum"}))
     with pytest.raises(UserInputException, match="date_range"):
         ask(frame, QueryBuilder().date_range((pd.Timestamp(0), None)).resample("h", origin="start").agg({"i": "sum"}))
+    wide = frame.set_index(pd.date_range("1970", "2200", periods=len(frame)))
     with pytest.raises(InternalException, match="coarser"):
-        wide = frame.set_index(pd.date_range("1970", "2200", periods=len(frame)))
         ask(wide, QueryBuilder().resample("1s", empty="keep").agg({"i": "sum"}))
 
 
