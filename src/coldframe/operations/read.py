@@ -119,7 +119,7 @@ def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | Arc
 def read_metadata(catalog: Catalog, symbol: str, as_of: Any = None) -> Loaded:
     """A version's metadata, without its data."""
     try:
-        return with_version(catalog, symbol, parse_as_of(as_of), lambda _, version: _result(version, None))
+        return with_version(catalog, symbol, parse_as_of(as_of), lambda _, version: result_of(version, None))
     except NoSuchVersionException as error:
         raise NoDataFoundException(error.message, code=error.code) from None
 
@@ -198,25 +198,27 @@ def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
                 "whole: leave out columns, date_range, row_range, head and tail.",
                 code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_PICKLED_DATA,
             )
-        return _result(version, unpickle_table(load(reader, version, 0, version.record.rows)))
-    start, stop = _rows(reader, version, schema, wanted)
+        return result_of(version, unpickle_table(load(reader, version, 0, version.record.rows)))
+    start, stop = rows_wanted(reader, version, schema, wanted)
     if wanted.columns is None or what == "series":
         table = load(reader, version, start, stop)
     else:
         positions = _positions(schema, wanted.columns)
         table = load(reader, version, start, stop, np.sort(schema.place[positions]))
         table.schema = select(schema, positions)
-    return _result(version, denormalize(table))
+    return result_of(version, denormalize(table))
 
 
-def _result(version: Version, data: Any) -> Loaded:
+def result_of(version: Version, data: Any) -> Loaded:
+    """What a read gives back: the data with the version's number, time and metadata."""
     record = version.record
     packed = version.metadata()
     metadata = None if packed is None else decode_metadata(packed)
     return Loaded(version.symbol, record.number, record.created, data, metadata)
 
 
-def _rows(reader: Reader, version: Version, schema: Schema, wanted: Wanted) -> tuple[int, int]:
+def rows_wanted(reader: Reader, version: Version, schema: Schema, wanted: Wanted) -> tuple[int, int]:
+    """The range of rows that a read is limited to."""
     total = version.record.rows
     if wanted.rows is not None:
         start, stop, _ = slice(*wanted.rows).indices(total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,26 +71,70 @@ def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
     for wave in _waves(parts):
         _fetch(reader, wave)
         dictionaries.fetch(wave)
-
-        def decode(part: _Part) -> None:
-            try:
-                assembly.add(
-                    part.source,
-                    part.blocks,
-                    part.payloads,
-                    rows=part.stored,
-                    from_row=part.from_row,
-                    to_row=part.to_row,
-                    at=part.at,
-                    dictionaries=dictionaries.of(part),
-                )
-            except Damage as damage:
-                raise Damage(damage.reason, damage.key or part.key) from damage
-
-        map_jobs(decode, wave, inline=sum(part.size for part in wave) < PARALLEL)
+        small = sum(part.size for part in wave) < PARALLEL
+        map_jobs(lambda part: _decode(assembly, part, dictionaries), wave, inline=small)
         for part in wave:
             part.payloads = []
     return assembly.finish()
+
+
+@dataclass(slots=True)
+class Fetched:
+    """Some columns of one slice: their bytes, and the memory for what they say."""
+
+    assembly: Assembly
+    parts: list[_Part]
+
+
+class Rows:
+    """Slices of a version one by one, in two steps: fetching bytes for many, decoding each on any thread."""
+
+    def __init__(self, reader: Reader, version: Version, slices: Slices) -> None:
+        self.reader = reader
+        self.version = version
+        self.slices = slices
+        self.schema = version.contents.schema()
+        self._starts = slices.starts.tolist()
+        self._shared = _Shared(reader, version, slices)
+
+    def fetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> list[Fetched]:
+        """The bytes of some columns (ascending stored positions) of some slices."""
+        found = [self._parts(index, columns) for index, columns in wanted]
+        parts = [part for fetched in found for part in fetched.parts]
+        _fetch(self.reader, parts)
+        self._shared.fetch(parts)
+        return found
+
+    def decode(self, fetched: Fetched) -> Table:
+        """The rows of a slice."""
+        for part in fetched.parts:
+            _decode(fetched.assembly, part, self._shared)
+        return fetched.assembly.finish()
+
+    def size(self, index: int, columns: NDArray[np.intp]) -> int:
+        """The encoded bytes of some columns of a slice."""
+        return sum(part.size for part in self._parts(index, columns).parts)
+
+    def _parts(self, index: int, columns: NDArray[np.intp]) -> Fetched:
+        start, stop = self._starts[index], self._starts[index + 1]
+        assembly = Assembly(self.schema, columns, stop - start)
+        return Fetched(assembly, _wanted_parts(self.version, assembly, self.slices, 0, start, stop, None))
+
+
+def _decode(assembly: Assembly, part: _Part, dictionaries: _Shared) -> None:
+    try:
+        assembly.add(
+            part.source,
+            part.blocks,
+            part.payloads,
+            rows=part.stored,
+            from_row=part.from_row,
+            to_row=part.to_row,
+            at=part.at,
+            dictionaries=dictionaries.of(part),
+        )
+    except Damage as damage:
+        raise Damage(damage.reason, damage.key or part.key) from damage
 
 
 def _wanted_parts(  # noqa: PLR0913 - one call, every part of what is wanted

@@ -1,0 +1,130 @@
+"""The row slices of a stored version as a source for queries: columns loaded when asked for, statistics to prune by."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.catalog.records import ASCENDING, UNKNOWN
+from coldframe.catalog.slices import Slices
+from coldframe.catalog.versions import Version
+from coldframe.format.schema import Schema
+from coldframe.format.table import Table
+from coldframe.operations.rows import Rows
+from coldframe.query.source import Statistics
+from coldframe.stores.base import Reader
+
+PREFETCHED = 256 * 1024 * 1024
+"""More encoded bytes than this are fetched slice by slice instead of all at once."""
+
+
+class StoredSource:
+    """Rows `start` to `stop` of a version, slice by slice.
+
+    Attributes
+    ----------
+    schema : Schema
+    rows : int64 array
+        Of each slice.
+    ordered : bool or None
+        Whether the rows ascend by their time; None: not known.
+    symbol : str
+    """
+
+    def __init__(self, reader: Reader, version: Version, start: int, stop: int) -> None:
+        self.version = version
+        self.schema: Schema = version.contents.schema()
+        self.symbol = version.symbol
+        order = version.record.sorted
+        self.ordered = None if order == UNKNOWN else order == ASCENDING
+        slices, begin = version.contents.slices(start, stop)
+        self.slices: Slices = slices.tail(start - begin).head(stop - start)
+        self.rows: NDArray[np.int64] = self.slices.slices["rows"].astype(np.int64)
+        self._rows = Rows(reader, version, self.slices)
+        # One transaction serves all worker threads; it looks up one thing at a time.
+        self._lock = threading.Lock()
+        self._fetched: dict[tuple[int, bytes], Any] = {}
+        self._sources = [version.contents.schema(number) for number in range(len(version.contents.manifest.schemas))]
+
+    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
+        """The given columns (positions in table order, ascending) of a slice."""
+        fetched = self._fetched.pop((index, columns.tobytes()), None)
+        if fetched is None:
+            with self._lock:
+                [fetched] = self._rows.fetch([(index, self._stored(columns))])
+        return self._rows.decode(fetched)
+
+    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+        """Fetch the bytes of these slices and columns at once, if they are not too many."""
+        if sum(int(self.slices.sizes[index]) for index, _ in wanted) > PREFETCHED:
+            return
+        fetched = self._rows.fetch([(index, self._stored(columns)) for index, columns in wanted])
+        for (index, columns), part in zip(wanted, fetched, strict=True):
+            self._fetched[index, columns.tobytes()] = part
+
+    def missing(self, index: int) -> Collection[int]:
+        """The columns (positions in table order) that a slice was written without."""
+        source = self._sources[int(self.slices.slices["schema"][index])]
+        if source is self.schema or source.names == self.schema.names:
+            return ()
+        return [
+            position
+            for position, name in enumerate(self.schema.names)
+            if position >= self.schema.index_columns and str(name) not in source.columns_named
+        ]
+
+    def statistics(self, column: int) -> Statistics | None:
+        """What is known of a column in each slice."""
+        dtype = self.schema.dtype(column)
+        if not dtype.fixed or dtype.kind == "category":
+            return None
+        count = len(self.slices)
+        known = np.zeros(count, dtype=np.bool_)
+        least, most = np.zeros(count, dtype.storage), np.zeros(count, dtype.storage)
+        nulls = np.full(count, -1, dtype=np.int64)
+        per_segment = np.diff(self.slices.block_starts)
+        slice_of = np.repeat(np.repeat(np.arange(count), np.diff(self.slices.segment_starts)), per_segment)
+        blocks = self.slices.blocks
+        numbers = self.slices.slices["schema"][slice_of]
+        for number, source in enumerate(self._sources):
+            stored = self._place(source, column)
+            if stored is None:
+                continue
+            mine = np.flatnonzero(
+                (numbers == number) & (blocks["first"] <= stored) & (stored < blocks["first"] + blocks["count"])
+            )
+            where, found = slice_of[mine], blocks[mine]
+            known[where] = found["stats"] == 1
+            least[where] = _values(found["min"], dtype.storage)
+            most[where] = _values(found["max"], dtype.storage)
+            whole = self.slices.slices["rows"][where] == self.slices.slices["stored"][where]
+            exact = whole & (found["count"] == 1)
+            nulls[where[exact]] = found["nulls"][exact]
+        return Statistics(known, least, most, nulls)
+
+    def bytes_of(self, index: int, columns: NDArray[np.intp]) -> int:
+        """The encoded bytes of some columns of a slice."""
+        return self._rows.size(index, self._stored(columns))
+
+    def _stored(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
+        return np.sort(self.schema.place[columns])
+
+    def _place(self, source: Schema, column: int) -> int | None:
+        """The stored position of a column in a slice's own schema, where it has it in the same type."""
+        position = column
+        if column >= self.schema.index_columns and source.names != self.schema.names:
+            found = source.columns_named.get(str(self.schema.names[column]))
+            if found is None:
+                return None
+            position = found[0]
+        return int(source.place[position]) if source.dtype(position) == self.schema.dtype(column) else None
+
+
+def _values(raw: NDArray[Any], storage: np.dtype[np.generic]) -> NDArray[Any]:
+    """Numbers whose bits are in the low bytes of 64."""
+    low = np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), 8)[:, : storage.itemsize]
+    return np.ascontiguousarray(low).view(storage)[:, 0]
