@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -92,19 +92,22 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
     steps = _with_live(stage)
     reducer = stage.reducer
     cut = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Cut)), default=-1)
-    batches = _start(stage, source, steps)
+    batches = [Batch(source, index) for index in candidates(stage, source).tolist()]
     if cut >= 0:
         batches = _select(stage, source, batches, steps[: cut + 1])
         steps = steps[cut + 1 :]
         batches = _still(stage, source, batches, steps)
     inline = sum(batch.rows for batch in batches) <= _SMALL
+    if isinstance(reducer, Group | Bucket):
+        _announce(source, batches, stage.live | _reads(steps))
     if isinstance(reducer, Group):
         return group(_stream(batches, steps, inline=inline), reducer)
     if isinstance(reducer, Bucket):
         return resample(_stream(batches, steps, inline=inline), reducer, ordered=source.ordered)
     last = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Keep | Between)), default=-1)
     if last >= 0:
-        batches = _filter(batches, steps[: last + 1], inline=inline)
+        batches = _filter(source, batches, steps[: last + 1], inline=inline)
+    _announce(source, batches, stage.live | _reads(steps[last + 1 :]))
     fields = [(field.slot, field.dtype) for field in stage.exit.fields]
     if reducer is None:
         return collect(batches, steps[last + 1 :], fields)
@@ -155,29 +158,24 @@ def _with_live(stage: Stage) -> Live:
     return result
 
 
-def _start(stage: Stage, source: Source, steps: Live) -> list[Batch]:
-    """A batch for each slice that pruning leaves; the bytes that the first steps need are asked for at once."""
-    batches = [Batch(source, index) for index in candidates(stage, source).tolist()]
-    width = len(stage.entry.fields)
-    first: set[int] = set()
-    filtered = False
-    for step, _ in steps:
-        if isinstance(step, Cut):
-            break
-        if isinstance(step, Keep | Between):
-            filtered = True
-            first |= step.reads
-    if not filtered:
-        first = set(stage.live.union(*(step.reads for step, _ in steps)))
-    wanted = np.array(sorted(slot for slot in first if slot < width), dtype=np.intp)
-    if len(wanted) and not any(isinstance(step, Cut) for step, _ in steps):
-        source.prefetch([(batch.index, wanted) for batch in batches])
-    return batches
+def _announce(source: Source, batches: list[Batch], slots: Iterable[int]) -> None:
+    """Tell a source what will be loaded next, so that it can fetch the bytes of many slices at once."""
+    width = source.schema.width
+    stored = sorted(slot for slot in set(slots) if slot < width)
+    if not stored or isinstance(source, TableSource):
+        return
+    wanted = ((batch.index, [slot for slot in stored if not batch.has(slot)]) for batch in batches)
+    source.prefetch([(index, np.array(columns, dtype=np.intp)) for index, columns in wanted if columns])
 
 
-def _filter(batches: list[Batch], steps: Live, *, inline: bool) -> list[Batch]:
+def _reads(steps: Live) -> frozenset[int]:
+    return frozenset().union(*(step.reads for step, _ in steps))
+
+
+def _filter(source: Source, batches: list[Batch], steps: Live, *, inline: bool) -> list[Batch]:
     """Do the steps up to the last condition; batches without rows left are gone."""
     held = [0]
+    _announce(source, batches, _reads(steps))
 
     def work(batch: Batch) -> None:
         _do(batch, steps)
@@ -217,7 +215,7 @@ def _select(stage: Stage, source: Source, batches: list[Batch], steps: Live) -> 
     segment: Live = []
     for at, (step, live) in enumerate(steps):
         if isinstance(step, Cut):
-            batches = _still(stage, source, _cut(batches, segment, step), steps[at + 1 :])
+            batches = _still(stage, source, _cut(source, batches, segment, step), steps[at + 1 :])
             segment = []
         else:
             segment.append((step, live))
@@ -233,16 +231,16 @@ def _still(stage: Stage, source: Source, batches: list[Batch], steps: Live) -> l
     return [batch for batch in batches if batch.index in chosen]
 
 
-def _cut(batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
+def _cut(source: Source, batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
     if not steps:
         return _cut_rows(batches, cut)
     if cut.from_start or cut.from_end:
-        return _cut_rows(_until(batches, steps, cut), cut)
+        return _cut_rows(_until(source, batches, steps, cut), cut)
     inline = sum(batch.rows for batch in batches) <= _SMALL
-    return _cut_rows(_filter(batches, steps, inline=inline), cut)
+    return _cut_rows(_filter(source, batches, steps, inline=inline), cut)
 
 
-def _until(batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
+def _until(source: Source, batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
     """Filter from one end until there are rows enough for the cut."""
     backwards = cut.from_end
     wanted = -cast("int", cut.start) if backwards else cast("int", cut.stop)
@@ -252,7 +250,7 @@ def _until(batches: list[Batch], steps: Live, cut: Cut) -> list[Batch]:
     while waiting and found < wanted:
         some, waiting = waiting[:window], waiting[window:]
         inline = sum(batch.rows for batch in some) <= _SMALL
-        kept = _filter(some, steps, inline=inline)
+        kept = _filter(source, some, steps, inline=inline)
         found += sum(batch.rows for batch in kept)
         done += kept
         # Where little is found, more slices at a time keep all cores busy.
