@@ -367,6 +367,7 @@ class ReadRequest(NamedTuple):
     date_range: Any = None
     row_range: Sequence[int | None] | None = None
     columns: Sequence[str] | None = None
+    query_builder: Any = None
 
     def __repr__(self) -> str:
         return _shown(self, **self._asdict())

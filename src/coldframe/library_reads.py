@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,17 @@ from coldframe.items import (
     TypeDescriptor,
     VersionedItem,
 )
-from coldframe.library_base import LibraryBase, failure, items_of
+from coldframe.library_base import failure, items_of
+from coldframe.library_queries import LibraryQueries, item_of, requests_of
 from coldframe.operations import describe as describing
 from coldframe.operations import read as reading
-from coldframe.operations.results import Description, Loaded, ReadItem
+from coldframe.operations.results import Description
+
+if TYPE_CHECKING:
+    from coldframe.query.builder import QueryBuilder
 
 
-class LibraryReads(LibraryBase):
+class LibraryReads(LibraryQueries):
     """The calls of `Library` that read versions."""
 
     def read(
@@ -38,7 +42,9 @@ class LibraryReads(LibraryBase):
         date_range: Any = None,
         row_range: Sequence[int | None] | None = None,
         columns: Sequence[str] | None = None,
-    ) -> VersionedItem:
+        query_builder: QueryBuilder | None = None,
+        lazy: bool = False,
+    ) -> Any:
         """Read a version of a symbol, or a part of it.
 
         Parameters
@@ -53,10 +59,15 @@ class LibraryReads(LibraryBase):
             Only the rows from the first to before the second, as in ``iloc``; None leaves an end open.
         columns : sequence of str, optional
             Only these columns, in stored order; the index always comes along.
+        query_builder : QueryBuilder, optional
+            Filters, projections and aggregations, applied to the rows that the other parameters leave. Only the
+            slices and columns that it needs are read.
+        lazy : bool, default False
+            Read nothing yet: give back a `LazyDataFrame`, to which clauses are added until it is collected.
 
         Returns
         -------
-        VersionedItem
+        VersionedItem or LazyDataFrame
 
         Raises
         ------
@@ -80,6 +91,9 @@ class LibraryReads(LibraryBase):
         2024-01-02  2
         2024-01-03  3
         """
+        if lazy or query_builder is not None:
+            request = ReadRequest(symbol, as_of, date_range, row_range, columns, query_builder)
+            return self._lazy(request) if lazy else self.collect_lazy(request, query_builder)  # type: ignore[arg-type]
         loaded = reading.read(
             self._catalog, symbol, as_of, date_range=date_range, row_range=row_range, columns=columns
         )
@@ -91,8 +105,13 @@ class LibraryReads(LibraryBase):
         return self.read(symbol)
 
     def head(
-        self, symbol: str, n: int = 5, as_of: AsOf | None = None, columns: Sequence[str] | None = None
-    ) -> VersionedItem:
+        self,
+        symbol: str,
+        n: int = 5,
+        as_of: AsOf | None = None,
+        columns: Sequence[str] | None = None,
+        lazy: bool = False,
+    ) -> Any:
         """Read the first rows.
 
         Parameters
@@ -104,10 +123,12 @@ class LibraryReads(LibraryBase):
             The version, as in `read`.
         columns : sequence of str, optional
             Only these columns.
+        lazy : bool, default False
+            Give back a `LazyDataFrame` that reads when it is collected.
 
         Returns
         -------
-        VersionedItem
+        VersionedItem or LazyDataFrame
 
         Examples
         --------
@@ -119,11 +140,18 @@ class LibraryReads(LibraryBase):
         0  0
         1  1
         """
-        return self._loaded(reading.head(self._catalog, symbol, n, as_of, columns))
+        if lazy:
+            return self._lazy(ReadRequest(symbol, as_of, columns=columns)).head(n)
+        return self._item(reading.head(self._catalog, symbol, n, as_of, columns))
 
     def tail(
-        self, symbol: str, n: int = 5, as_of: AsOf | None = None, columns: Sequence[str] | None = None
-    ) -> VersionedItem:
+        self,
+        symbol: str,
+        n: int = 5,
+        as_of: AsOf | None = None,
+        columns: Sequence[str] | None = None,
+        lazy: bool = False,
+    ) -> Any:
         """Read the last rows.
 
         Parameters
@@ -135,10 +163,12 @@ class LibraryReads(LibraryBase):
             The version, as in `read`.
         columns : sequence of str, optional
             Only these columns.
+        lazy : bool, default False
+            Give back a `LazyDataFrame` that reads when it is collected.
 
         Returns
         -------
-        VersionedItem
+        VersionedItem or LazyDataFrame
 
         Examples
         --------
@@ -150,18 +180,29 @@ class LibraryReads(LibraryBase):
         2024-04-08  98
         2024-04-09  99
         """
-        return self._loaded(reading.tail(self._catalog, symbol, n, as_of, columns))
+        if lazy:
+            return self._lazy(ReadRequest(symbol, as_of, columns=columns)).tail(n)
+        return self._item(reading.tail(self._catalog, symbol, n, as_of, columns))
 
-    def read_batch(self, symbols: Iterable[str | ReadRequest]) -> list[VersionedItem | DataError]:
+    def read_batch(
+        self,
+        symbols: Iterable[str | ReadRequest],
+        query_builder: QueryBuilder | None = None,
+        lazy: bool = False,
+    ) -> Any:
         """Read several symbols at once.
 
         Parameters
         ----------
         symbols : list of str or ReadRequest
+        query_builder : QueryBuilder, optional
+            A query for every symbol; the requests must then have none of their own.
+        lazy : bool, default False
+            Read nothing yet: give back a `LazyDataFrameCollection`.
 
         Returns
         -------
-        list of VersionedItem or DataError
+        list of VersionedItem or DataError, or LazyDataFrameCollection
             One for each item of `symbols`, in their order; a `DataError` where reading that one failed.
 
         Raises
@@ -178,12 +219,17 @@ class LibraryReads(LibraryBase):
         >>> found.version, missing.error_code.name
         (0, 'E_NO_SUCH_VERSION')
         """
-        requests = [ReadItem(*_as_request(s)) for s in items_of(symbols, str, ReadRequest)]
+        requests = requests_of(symbols, query_builder)
+        if lazy:
+            return self._lazy_batch(requests)
+        if any(request.query_builder is not None for request in requests):
+            return self.collect_lazy_batch([(request, request.query_builder) for request in requests])
+        results = reading.read_batch(self._catalog, [item_of(request) for request in requests])
         return [
             failure(request.symbol, result, (request.as_of,))
             if isinstance(result, ArcticException)
-            else self._loaded(result)
-            for request, result in zip(requests, reading.read_batch(self._catalog, requests), strict=True)
+            else self._item(result)
+            for request, result in zip(requests, results, strict=True)
         ]
 
     def read_metadata(self, symbol: str, as_of: AsOf | None = None) -> VersionedItem:
@@ -213,7 +259,7 @@ class LibraryReads(LibraryBase):
         >>> lib.read_metadata("s").metadata
         {'source': 'x'}
         """
-        return self._loaded(reading.read_metadata(self._catalog, symbol, as_of))
+        return self._item(reading.read_metadata(self._catalog, symbol, as_of))
 
     def read_metadata_batch(self, symbols: Iterable[str | ReadInfoRequest]) -> list[VersionedItem | DataError]:
         """Read the metadata of several versions at once.
@@ -237,7 +283,7 @@ class LibraryReads(LibraryBase):
         """
         wanted = _pairs(symbols)
         return [
-            failure(symbol, result, (as_of,)) if isinstance(result, ArcticException) else self._loaded(result)
+            failure(symbol, result, (as_of,)) if isinstance(result, ArcticException) else self._item(result)
             for (symbol, as_of), result in zip(
                 wanted, reading.read_metadata_batch(self._catalog, wanted), strict=True
             )
@@ -314,15 +360,6 @@ class LibraryReads(LibraryBase):
         """
         wanted = _pairs(symbols)
         return [symbol for symbol, _ in wanted], [as_of for _, as_of in wanted]
-
-    def _loaded(self, loaded: Loaded) -> VersionedItem:
-        return VersionedItem(
-            loaded.symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
-        )
-
-
-def _as_request(item: str | ReadRequest) -> tuple[Any, ...]:
-    return (item, None, None, None, None) if isinstance(item, str) else item
 
 
 def _pairs(symbols: Iterable[str | ReadInfoRequest]) -> list[tuple[str, AsOf | None]]:

@@ -1,0 +1,149 @@
+"""The calls of `Library` that read through a query: at once, lazily, and from several symbols joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from coldframe.exceptions import ArcticException, ArcticInvalidApiUsageException, UserInputException
+from coldframe.items import DataError, ReadRequest, VersionedItem
+from coldframe.library_base import LibraryBase, failure, items_of
+from coldframe.operations.results import Loaded, ReadItem
+
+if TYPE_CHECKING:
+    from coldframe.lazy import LazyDataFrame, LazyDataFrameCollection
+    from coldframe.query.builder import QueryBuilder
+
+# The query layer is imported when the first query is made: programs that only read and write start faster.
+
+
+@dataclass(slots=True)
+class VersionedItemWithJoin:
+    """Joined rows of several symbols: `data`, and in `versions` which versions they came from, with metadata."""
+
+    versions: list[VersionedItem]
+    data: Any
+
+
+class LibraryQueries(LibraryBase):
+    """The calls of `Library` that run queries."""
+
+    def read_batch_and_join(
+        self, symbols: Iterable[str | ReadRequest], query_builder: QueryBuilder
+    ) -> VersionedItemWithJoin:
+        """Read several symbols, stack their rows, and run a query on all of them.
+
+        Parameters
+        ----------
+        symbols : list of str or ReadRequest
+        query_builder : QueryBuilder
+            Its first clause is `concat`; the clauses after it run on the stacked rows.
+
+        Returns
+        -------
+        VersionedItemWithJoin
+
+        Raises
+        ------
+        UserInputException
+            The first clause is not `concat`, or a later one is.
+        NoSuchVersionException
+            One of the symbols or versions does not exist.
+        SchemaException
+            The symbols' columns or indexes do not go together.
+
+        Examples
+        --------
+        >>> import coldframe, pandas as pd
+        >>> lib = coldframe.Arctic("mem://").create_library("demo")
+        >>> items = [lib.write(s, pd.DataFrame({"a": [n]})) for n, s in enumerate("xy")]
+        >>> lib.read_batch_and_join(["x", "y"], coldframe.QueryBuilder().concat()).data["a"].tolist()
+        [0, 1]
+        """
+        from coldframe.query.clauses import Concat
+
+        clauses = list(query_builder.clauses)
+        if not clauses or not isinstance(clauses[0], Concat):
+            raise UserInputException(
+                "read_batch_and_join needs a query whose first clause is concat, for example QueryBuilder().concat()."
+            )
+        requests = requests_of(symbols)
+        if not requests:
+            raise ArcticInvalidApiUsageException("read_batch_and_join was given no symbols; give at least one.")
+        pairs = [(request, request.query_builder) for request in requests]
+        return self._joined(pairs, clauses[0].join, clauses[1:])
+
+    def collect_lazy(self, request: ReadRequest, query: QueryBuilder) -> VersionedItem:
+        """Read what a `LazyDataFrame` stands for."""
+        from coldframe.operations import query as querying
+
+        return self._item(querying.read_query(self._catalog, item_of(request), query.clauses))
+
+    def collect_lazy_batch(
+        self, requests: Sequence[tuple[ReadRequest, QueryBuilder | None]]
+    ) -> list[VersionedItem | DataError]:
+        """Read what a `LazyDataFrameCollection` stands for."""
+        from coldframe.operations import query as querying
+
+        items = [querying.QueryItem(item_of(request), query.clauses if query else ()) for request, query in requests]
+        results = querying.read_query_batch(self._catalog, items)
+        return [
+            failure(request.symbol, result, (request.as_of,))
+            if isinstance(result, ArcticException)
+            else self._item(result)
+            for (request, _), result in zip(requests, results, strict=True)
+        ]
+
+    def collect_lazy_join(
+        self, requests: Sequence[tuple[ReadRequest, QueryBuilder]], join: str, query: QueryBuilder
+    ) -> VersionedItemWithJoin:
+        """Read what a `LazyDataFrameAfterJoin` stands for."""
+        return self._joined(requests, join, query.clauses)
+
+    def explain_lazy(self, request: ReadRequest, query: QueryBuilder) -> str:
+        """The plan of a `LazyDataFrame` as text."""
+        from coldframe.operations import query as querying
+
+        return querying.explain(self._catalog, item_of(request), query.clauses)
+
+    def _joined(
+        self, requests: Sequence[tuple[ReadRequest, QueryBuilder | None]], join: str, clauses: Sequence[Any]
+    ) -> VersionedItemWithJoin:
+        from coldframe.operations import query as querying
+
+        items = [querying.QueryItem(item_of(request), query.clauses if query else ()) for request, query in requests]
+        versions, data = querying.read_joined(self._catalog, items, join, clauses)
+        return VersionedItemWithJoin([self._item(version) for version in versions], data)
+
+    def _lazy(self, request: ReadRequest) -> LazyDataFrame:
+        from coldframe.lazy import LazyDataFrame
+
+        return LazyDataFrame(self, request)
+
+    def _lazy_batch(self, requests: Sequence[ReadRequest]) -> LazyDataFrameCollection:
+        from coldframe.lazy import LazyDataFrame, LazyDataFrameCollection
+
+        return LazyDataFrameCollection([LazyDataFrame(self, request) for request in requests])
+
+    def _item(self, loaded: Loaded) -> VersionedItem:
+        return VersionedItem(
+            loaded.symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
+        )
+
+
+def requests_of(symbols: Iterable[str | ReadRequest], query_builder: QueryBuilder | None = None) -> list[ReadRequest]:
+    """The items of a batch read as requests, a query for all of them put into each."""
+    requests = [ReadRequest(s) if isinstance(s, str) else s for s in items_of(symbols, str, ReadRequest)]
+    if query_builder is None:
+        return requests
+    if any(request.query_builder is not None for request in requests):
+        raise ArcticInvalidApiUsageException(
+            "a query_builder was given for the whole batch and for single requests as well; give one or the other."
+        )
+    return [request._replace(query_builder=query_builder) for request in requests]
+
+
+def item_of(request: ReadRequest) -> ReadItem:
+    """A request as the operations take it, without its query."""
+    return ReadItem(*request[:5])
