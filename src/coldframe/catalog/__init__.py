@@ -1,0 +1,1 @@
+"""The catalog: what the objects of a library mean: heads, versions, manifests, snapshots, commits."""
