@@ -43,6 +43,8 @@ PROTOCOL = 5
 class HelperClient(Client):
     """A client whose requests a helper process makes."""
 
+    resumable = False
+
     def __init__(self, target: Target, keyring: Keyring) -> None:
         self._target = target
         self._keyring = keyring

@@ -33,7 +33,15 @@ class Answer(NamedTuple):
 
 
 class Client(ABC):
-    """The requests that a store is made of. `path` is the whole path in the bucket."""
+    """The requests that a store is made of. `path` is the whole path in the bucket.
+
+    Attributes
+    ----------
+    resumable : bool
+        Whether a listing that starts late or ends early saves requests.
+    """
+
+    resumable: bool = True
 
     @abstractmethod
     def get(self, path: str, marks: bool = False) -> Answer:

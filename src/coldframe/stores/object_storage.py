@@ -8,6 +8,7 @@ import warnings
 from coldframe.exceptions import PermissionException
 from coldframe.stores import fork
 from coldframe.stores.base import Storage
+from coldframe.stores.credentials.fixed import Called
 from coldframe.stores.credentials.keyring import Keyring
 from coldframe.stores.object_errors import Operation
 from coldframe.stores.object_failures import Failure, Kind
@@ -56,8 +57,12 @@ class ObjectStorage(Storage):
         return self.describe()
 
     def __reduce__(self) -> tuple[object, ...]:
-        message = "a storage is sent to another process by its connection string"
-        raise TypeError(message)
+        from coldframe.stores.object_uri import reopen
+
+        # By connection string: what it does not hold, the credentials of environment and profile, is found anew.
+        provider = self.requests.keyring.provider
+        function = provider.function if isinstance(provider, Called) else None
+        return reopen, (self.uri, self.read_only, function)
 
     def describe(self) -> str:
         target = self.target

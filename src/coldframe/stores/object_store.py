@@ -19,6 +19,7 @@ from coldframe.stores.base import (
 from coldframe.stores.object_client import CREATE, OVERWRITE, Answer, Client
 from coldframe.stores.object_errors import Operation
 from coldframe.stores.object_failures import NEVER_SENT, Failure, Kind
+from coldframe.stores.object_listing import pages
 from coldframe.stores.object_paths import escape, listing_start, unescape
 from coldframe.stores.object_ranges import cut, plan
 from coldframe.stores.object_requests import Attempts, Requests
@@ -137,7 +138,7 @@ class ObjectStore(Store):
         if start_after > prefix and escape(start_after) == start_after:
             start = max(start, start_after)
         inside, after = (f"{base}{folder}" if folder else self._folder), (base + start if start else "")
-        for page in self._requests.pages(inside, after):
+        for page in pages(self._requests, inside, after, f"{inside}/{prefix.rpartition('/')[2]}"):
             for path, size in page:
                 key = unescape(path[len(base):])
                 if key.startswith(prefix):

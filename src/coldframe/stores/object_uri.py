@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -60,3 +61,16 @@ def parse(uri: str, *, read_only: bool = False, credentials: Callable[[], Any] |
 
         target, keyring = read_gcs(rest)
     return ObjectStorage(uri, target, keyring, read_only=read_only)
+
+
+_reopened: weakref.WeakValueDictionary[tuple[str, bool], ObjectStorage] = weakref.WeakValueDictionary()
+
+
+def reopen(uri: str, read_only: bool, credentials: Callable[[], Any] | None) -> ObjectStorage:
+    """The storage of a library that was sent here; libraries sent one by one share its connections."""
+    if credentials is not None:
+        return parse(uri, read_only=read_only, credentials=credentials)
+    found = _reopened.get((uri, read_only))
+    if found is None:
+        found = _reopened[uri, read_only] = parse(uri, read_only=read_only)
+    return found

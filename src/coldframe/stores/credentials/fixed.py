@@ -28,12 +28,12 @@ class Called:
     """A user's callable, asked again when what it returned expires or is refused."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
-        self._function = function
+        self.function = function
 
     def fetch(self) -> Credentials:
         """Fresh credentials."""
         try:
-            return from_answer(self._function())
+            return from_answer(self.function())
         except ArcticException:
             raise
         except Exception as error:
@@ -42,4 +42,4 @@ class Called:
 
     def describe(self) -> str:
         """What it is, without secrets."""
-        return f"the credentials callable {getattr(self._function, '__qualname__', type(self._function).__name__)}"
+        return f"the credentials callable {getattr(self.function, '__qualname__', type(self.function).__name__)}"

@@ -1,0 +1,266 @@
+"""Libraries on object stores: many processes at once, which requests reach the server, and where secrets are not."""
+
+from __future__ import annotations
+
+import io
+import logging
+import multiprocessing
+import pickle
+import re
+import traceback
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coldframe.arctic import Arctic
+from coldframe.exceptions import ArcticException, PermissionException
+from coldframe.stores.object_uri import parse
+from coldframe.testing.proxy import FAULTS, FaultProxy
+from coldframe.testing.servers.identities import ALL_ACTIONS, make_user
+
+ROWS = 10
+
+
+def frame(start: int, rows: int = ROWS) -> pd.DataFrame:
+    index = pd.date_range("2024-01-01", periods=rows, freq="s") + pd.Timedelta(start, "s")
+    return pd.DataFrame({"a": np.arange(start, start + rows), "b": np.arange(rows) * 0.5}, index=index)
+
+
+def permission_error(work) -> str:
+    try:
+        work()
+    except PermissionException as error:
+        return str(error)
+    return ""
+
+
+def append_many(uri: str, worker: int, turns: int) -> None:
+    """What one of several processes does: append rows that no other has."""
+    library = Arctic(uri)["lib"]
+    for turn in range(turns):
+        library.append("s", pd.DataFrame({"who": [worker], "turn": [turn]}))
+
+
+def uri_of(server, prefix, **options):
+    name = "Path_prefix" if type(server).__name__ == "AzureServer" else "path_prefix"
+    return server.uri(**{name: prefix, **options})
+
+
+@pytest.mark.parametrize("name", ["ministack_server", "ceph_server", "azurite_server"])
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_many_processes_append_to_one_symbol(name, method, request, prefix, runs):
+    server, processes, turns = request.getfixturevalue(name), 8, max(4, runs(100))
+    if method == "fork":
+        processes, turns = 3, 4
+    uri = uri_of(server, prefix)
+    library = Arctic(uri).create_library("lib")
+    context = multiprocessing.get_context(method)
+    workers = [context.Process(target=append_many, args=(uri, number, turns)) for number in range(processes)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(600)
+        assert worker.exitcode == 0
+    data = library.read("s").data
+    assert len(data) == processes * turns
+    wanted = [(worker, turn) for worker in range(processes) for turn in range(turns)]
+    assert sorted(zip(data["who"], data["turn"], strict=True)) == wanted
+
+
+@pytest.mark.parametrize("name", ["ministack_server", "ceph_server", "azurite_server", "gcs_server"])
+def test_a_day_in_the_life(name, request, prefix):
+    arctic = Arctic(uri_of(request.getfixturevalue(name), prefix))
+    library = arctic.create_library("a/b")
+    library.write("s", frame(0), metadata={"by": "test"})
+    library.append("s", frame(ROWS))
+    library.snapshot("snap")
+    library.update("s", frame(5, 3).assign(b=-1.0))
+    library.write("t", frame(0, 60_000))
+    pd.testing.assert_frame_equal(library.read("s", as_of=0).data, frame(0), check_freq=False)
+    both = pd.concat([frame(0), frame(ROWS)])
+    pd.testing.assert_frame_equal(library.read("s", as_of="snap").data, both, check_freq=False)
+    assert len(library.read("s").data) == 2 * ROWS
+    assert library.read("s").data["b"].iloc[5:8].tolist() == [-1.0] * 3
+    pd.testing.assert_frame_equal(library.read("t", columns=["b"]).data, frame(0, 60_000)[["b"]], check_freq=False)
+    assert sorted(library.list_symbols()) == ["s", "t"]
+    library.delete("s")
+    assert library.list_symbols() == ["t"]
+    assert len(library.read("s", as_of="snap").data) == 2 * ROWS
+    library.delete_snapshot("snap")
+    assert arctic.list_libraries() == ["a/b"]
+    arctic.delete_library("a/b")
+    assert list(parse(uri_of(request.getfixturevalue(name), prefix)).requests.pages(prefix, "")) == []
+
+
+ALLOWED = {
+    "GET": r"^/[^?]+/.+|^/[^/?]+/?\?list-type=2&", "HEAD": r"^/[^?]+/.+", "PUT": r"^/[^?]+/[^?]+$",
+    "DELETE": r"^/[^?]+/[^?]+$", "POST": r"^/[^/?]+/?\?delete=?$",
+}
+
+
+def test_only_five_operations_ever_reach_the_server(ministack_server, prefix):
+    with FaultProxy(ministack_server.endpoint) as proxy:
+        arctic = Arctic(ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix))
+        library = arctic.create_library("lib")
+        values = np.random.default_rng(1).normal(size=(400_000, 9))
+        library.write("large", pd.DataFrame(values, columns=list("abcdefghi")))
+        for number in range(40):
+            library.append("s", frame(number * ROWS))
+        library.read("large", columns=["c"])
+        library.write("s", frame(0), prune_previous_versions=True)
+        library.snapshot("x")
+        library.list_versions()
+        library.delete_snapshot("x")
+        library.delete("s")
+        arctic.delete_library("lib")
+        for seen in proxy.log:
+            assert re.search(ALLOWED[seen.method], seen.target), seen
+            assert "upload" not in seen.target.partition("?")[2], seen
+        assert {seen.method for seen in proxy.log} >= {"GET", "PUT", "POST"}
+        assert max(seen.sent for seen in proxy.log) < 64 << 20
+
+
+class TestPermissions:
+    """A user without one of the permissions: the right error from each public call, and nothing half-written."""
+
+    @pytest.mark.parametrize("missing", ALL_ACTIONS)
+    @pytest.mark.parametrize("name", ["ministack_server", "ceph_server"])
+    def test_a_missing_permission(self, name, missing, request, prefix):
+        server = request.getfixturevalue(name)
+        owner = Arctic(server.uri(path_prefix=prefix)).create_library("lib")
+        owner.write("s", frame(0))
+        owner.snapshot("snap")
+        before = owner.read("s").data
+        user = make_user(server, [action for action in ALL_ACTIONS if action != missing])
+        uri = server.uri(path_prefix=prefix, access=user.access_key, secret=user.secret_key)
+        calls = {
+            "read": lambda library: library.read("s"),
+            "read_batch": lambda library: [self.raise_(item) for item in library.read_batch(["s"])],
+            "write": lambda library: library.write("s", frame(100)),
+            "append": lambda library: library.append("s", frame(10_000)),
+            "update": lambda library: library.update("s", frame(1, 2)),
+            "list_symbols": lambda library: library.list_symbols(),
+            "list_versions": lambda library: library.list_versions(),
+            "snapshot": lambda library: library.snapshot("another"),
+            "delete": lambda library: library.delete("s"),
+        }
+        refused = set()
+        if missing == "s3:GetObject":
+            with pytest.raises(PermissionException, match=missing):
+                Arctic(uri)["lib"]
+            return
+        library = Arctic(uri)["lib"]
+        for call, work in calls.items():
+            error = permission_error(lambda work=work: work(library))
+            if error:
+                assert missing in error, call
+                assert server.bucket in error
+                refused.add(call)
+        expected = {
+            "s3:PutObject": {"write", "append", "update", "snapshot", "delete"},
+            "s3:DeleteObject": set(),
+            "s3:ListBucket": {"list_symbols", "list_versions"},
+        }[missing]
+        assert expected <= refused
+        if missing == "s3:PutObject":
+            pd.testing.assert_frame_equal(owner.read("s").data, before)
+            assert len(owner.list_versions("s")) == 1
+
+    @staticmethod
+    def raise_(item):
+        if isinstance(item, Exception):
+            raise item
+        error = getattr(item, "exception", None) or getattr(item, "error", None)
+        if error is not None:
+            raise error
+        if hasattr(item, "error_code") and item.error_code is not None:
+            raise PermissionException(item.exception_string)
+
+
+class TestSecrets:
+    def test_they_are_nowhere(self, ministack_server, prefix, caplog, capsys):
+        """Not in what is shown, logged, raised or stored; the server's own secret is the one that is looked for."""
+        caplog.set_level(logging.DEBUG)
+        secret = ministack_server.secret_key
+        arctic = Arctic(ministack_server.uri(path_prefix=prefix))
+        library = arctic.create_library("lib")
+        library.write("s", frame(0), metadata={"a": 1})
+        texts = [repr(arctic), str(arctic), repr(library), str(library), repr(library.read("s"))]
+        for work in (lambda: library.read("none"), lambda: Arctic(ministack_server.uri(bucket="none")).list_libraries(),
+                     lambda: arctic.get_library("none"), lambda: arctic.create_library("lib")):
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not tell
+                out = io.StringIO()
+                traceback.print_exception(error, file=out)
+                texts.append(out.getvalue() + repr(error) + repr(vars(error)))
+        shown = capsys.readouterr()
+        texts += [caplog.text, shown.out, shown.err]
+        assert all(secret not in text for text in texts)
+        client = ministack_server.client()
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=ministack_server.bucket, Prefix=prefix):
+            for entry in page["Contents"]:
+                body = client.get_object(Bucket=ministack_server.bucket, Key=entry["Key"])["Body"].read()
+                assert secret.encode() not in body + entry["Key"].encode()
+                assert ministack_server.access_key.encode() not in body
+
+    def test_a_library_made_from_aws_auth_pickles_without_them(self, ministack_server, prefix, monkeypatch):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", ministack_server.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", ministack_server.secret_key)
+        arctic = Arctic(ministack_server.uri(path_prefix=prefix, aws_auth="true"))
+        library = arctic.create_library("lib")
+        library.write("s", frame(0))
+        sent = pickle.dumps(library)
+        assert ministack_server.secret_key.encode() not in sent
+        assert ministack_server.access_key.encode() not in sent
+        assert len(pickle.loads(sent).read("s").data) == ROWS
+
+    def test_a_storage_is_sent_by_its_connection_string(self, ministack_server, prefix):
+        first = parse(ministack_server.uri(path_prefix=prefix), read_only=True)
+        sent = pickle.loads(pickle.dumps(first))
+        assert (sent.uri, sent.read_only, repr(sent)) == (first.uri, True, repr(first))
+        assert pickle.loads(pickle.dumps(first)) is sent  # libraries that arrive one by one share connections
+        called = parse(ministack_server.uri(path_prefix=prefix).replace(
+            f"&access={ministack_server.access_key}&secret={ministack_server.secret_key}", ""), credentials=failing)
+        with pytest.raises(PermissionException, match="the vault is sealed"):
+            pickle.loads(pickle.dumps(called)).names()
+
+
+def failing():
+    raise OSError("the vault is sealed")
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "stall"])
+def test_a_fault_in_the_middle_of_anything(ministack_server, prefix, fault):
+    """One fault at the n-th request of each call: success, or a typed error; the data is the old or the new."""
+    with FaultProxy(ministack_server.endpoint) as proxy:
+        uri = ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix, retry_timeout=3, request_timeout=3)
+        arctic = Arctic(uri)
+        library = arctic.create_library("lib")
+        library.write("s", frame(0))
+        calls = {
+            "read": lambda: library.read("s"),
+            "write": lambda: library.write("s", frame(0)),
+            "append": lambda: library.append("s", frame(int(library.read("s").data["a"].iloc[-1]) + 1)),
+            "snapshot": lambda: library.snapshot(f"n{len(library.list_snapshots())}"),
+            "list": library.list_symbols,
+            "delete": lambda: library.delete("gone"),
+        }
+        for name, work in calls.items():
+            for skip in range(3):
+                library.write("gone", frame(0))
+                before = len(library.read("s").data)
+                proxy.inject(fault, skip=skip, times=1)
+                failed = False
+                try:
+                    work()
+                except ArcticException:
+                    failed = True
+                proxy.heal()
+                after = library.read("s").data
+                assert after["a"].tolist() == list(range(len(after))), (name, fault, skip)
+                if failed and name in ("append", "write"):
+                    assert len(after) in (before, before + ROWS, ROWS)
+                elif name == "append":
+                    assert len(after) == before + ROWS
