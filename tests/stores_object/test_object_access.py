@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -347,3 +349,59 @@ def test_a_credential_process(ministack_server, prefix, monkeypatch, tmp_path):
     program.write_text("import sys; sys.exit('no ticket')")
     error = refused(parse(uri).names, "profile 'p'", "credential_process", str(config))
     assert "no ticket" in str(error) or os.name == "nt"
+
+
+@pytest.fixture
+def far(ministack_server, prefix):
+    """A bucket in another region."""
+    server = replace(ministack_server, bucket=f"far-{prefix}", region="eu-west-1")
+    server.client().create_bucket(Bucket=server.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return server
+
+
+def test_a_wrong_region_is_known_as_such(far):
+    storage = parse(replace(far, region="us-west-2").uri())
+    for work in (storage.names, lambda: storage.store("l").get("a"), lambda: storage.store("l").put("a", b"")):
+        with pytest.raises(StorageException, match="not in region 'us-west-2'.*add region="):
+            work()
+
+
+class LikeAmazon(BaseHTTPRequestHandler):
+    """Refuses everybody, but says in its headers where the bucket is."""
+
+    def answer(self):
+        self.send_response(403 if "Authorization" not in self.headers else 301)
+        self.send_header("x-amz-bucket-region", "eu-west-1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD = do_PUT = answer
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def like_amazon():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), LikeAmazon)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_wrong_region_names_the_right_one(like_amazon):
+    storage = parse(f"s3://127.0.0.1:b?port={like_amazon}&access=a&secret=b&region=us-west-2")
+    wanted = r"not in region 'us-west-2' but in 'eu-west-1'.*add region=eu-west-1"
+    for work in (storage.names, lambda: storage.store("l").get("a"), lambda: storage.store("l").put("a", b"")):
+        with pytest.raises(StorageException, match=wanted):
+            work()
+
+
+def test_the_region_of_the_bucket(like_amazon):
+    """Neither connection string nor environment name one: the server is asked."""
+    storage = parse(f"s3://127.0.0.1:b?port={like_amazon}&access=a&secret=b")
+    storage.requests.target = replace(storage.target, region="")
+    with pytest.raises(StorageException):
+        storage.names()
+    assert storage.requests.target.region == "eu-west-1"

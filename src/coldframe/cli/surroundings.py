@@ -6,8 +6,6 @@ import email.utils
 import socket
 import ssl
 import time
-import urllib.error
-import urllib.request
 from datetime import UTC, datetime
 from email.message import Message
 from typing import Any
@@ -15,6 +13,7 @@ from urllib.parse import urlsplit
 
 from coldframe.cli.findings import Row, failed, passed, unknown
 from coldframe.exceptions import ArcticException
+from coldframe.stores.object_region import headers_of, tls_context
 from coldframe.stores.object_storage import ObjectStorage
 from coldframe.stores.object_target import Target, Trust
 
@@ -40,7 +39,7 @@ def look(storage: ObjectStorage) -> list[Row]:
         "use s3s:// or an https:// endpoint" if host not in ("localhost", "127.0.0.1", "::1") else ""))
     if rows[-1].ok is False:
         return rows
-    headers = _headers(storage.target)
+    headers = headers_of(storage.target)
     rows.append(_clock(headers))
     if storage.target.kind == "s3":
         rows.append(_region(storage.target, headers))
@@ -52,7 +51,7 @@ def _tls(host: str, port: int, trust: Trust) -> Row:
     if not trust.verify:
         return unknown("TLS", "certificates are not verified", "remove ssl=false; name the authority with "
                                                                   "CA_cert_path=FILE")
-    context = _context(trust)
+    context = tls_context(trust)
     try:
         with socket.create_connection((host, port), SECONDS) as plain, \
                 context.wrap_socket(plain, server_hostname=host) as secured:
@@ -66,36 +65,6 @@ def _tls(host: str, port: int, trust: Trust) -> Row:
     left = (ssl.cert_time_to_seconds(ends) - time.time()) / 86400 if ends else float("inf")
     remedy = f"renew the certificate: {left:.0f} days are left" if left < DAYS else ""
     return passed("TLS", f"{version}, the certificate ends {ends}", remedy)
-
-
-def _context(trust: Trust) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=trust.authorities or None)
-    if trust.authorities:
-        context.load_default_certs()
-    if not trust.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _headers(target: Target) -> Message | None:
-    """The headers of whatever the server answers to an anonymous look at the bucket."""
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=_context(target.trust)))
-    url = f"{target.address()}/{target.bucket}"
-    request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - http or https, as the connection string says
-    try:
-        with opener.open(request, timeout=SECONDS) as answer:
-            headers: Message = answer.headers
-            return headers
-    except urllib.error.HTTPError as error:
-        return error.headers
-    except OSError:
-        return None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object, **__: object) -> None:
-        """The answer itself says what is asked."""
 
 
 def _clock(headers: Message | None) -> Row:

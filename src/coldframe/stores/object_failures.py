@@ -201,6 +201,8 @@ _SIGNS = (
 
 def _unanswered(head: str, debug: str) -> Failure:
     text = " ".join(debug.split())
+    if "redirect without LOCATION" in head:
+        return Failure(Kind.REGION, status=301)
     if "Got invalid" in head:
         return Failure(Kind.CUT, message="the answer cannot be read")
     # Only a handshake that failed is known to have sent nothing; an alert may also come later.

@@ -13,7 +13,8 @@ from coldframe.stores.credentials.keyring import Keyring
 from coldframe.stores.credentials.values import Credentials
 from coldframe.stores.object_client import Client
 from coldframe.stores.object_errors import Attempted, Operation, explain
-from coldframe.stores.object_failures import STALE_CREDENTIALS, Failure
+from coldframe.stores.object_failures import STALE_CREDENTIALS, Failure, Kind
+from coldframe.stores.object_region import bucket_region, located
 from coldframe.stores.object_target import Target
 from coldframe.stores.object_workers import Workers, shared
 
@@ -53,6 +54,7 @@ class Requests:
         """The client of this process, made when first needed."""
         client = self._client
         if client is None:
+            self.target = located(self.target)
             client = self._client = self._make_client(self.target, self.keyring)
         return client
 
@@ -139,6 +141,8 @@ class Attempts:
 
     def error(self, failure: Failure) -> ArcticException:
         target = self._requests.target
+        if failure.kind is Kind.REGION and "Region" not in failure.about:
+            failure.about["Region"] = bucket_region(target)
         return explain(failure, Attempted(
             self._operation, target.kind, target.address(), target.bucket, self._path, target.region,
             self._requests.keyring.describe(), self._count, time.monotonic() - self._started))
