@@ -296,6 +296,28 @@ class TestOtherSchemas:
         assert np.isnan(found.bands[0].values).all()
         assert texts(found.bands[1].values[0]) == [("None",)] * 3
 
+    @pytest.mark.parametrize("rows", [3, 60_000])
+    def test_lacking_columns_are_filled_once_however_many_segments_a_slice_has(self, rows):
+        table = Table(Schema.of(list("abc"), [INT] * 3), rows, [Band(np.ones((3, rows), int))])
+        schema = Schema.of(["a", "x", "c", "s"], [INT, INT, INT, STRING])
+        assembly = Assembly(schema, None, rows)
+        add(assembly, write(table, columns_per_segment=1, segment_bytes=1), 0, rows, 0)
+        found = assembly.finish()
+        assert [column.sum() for column in found.bands[0].values] == [rows, 0, rows]
+        assert len(found.bands[1].values[0]) == rows
+
+    def test_blocks_of_columns_that_are_not_wanted_are_skipped(self):
+        strings = [StringColumn(pa.array([name] * 3, pa.large_string())) for name in ("p", "q")]
+        schema = Schema.of(["a", "b", "p", "q"], [INT, FLOAT, STRING, STRING])
+        table = Table(schema, 3, [Band(np.ones((1, 3), int)), Band(np.ones((1, 3))), Band(strings)])
+        [segment] = write(table).segments
+        assembly = Assembly(schema, np.array([1, 3]), 3)
+        everything = payloads(segment, segment.blocks)
+        assembly.add(schema, segment.blocks, everything, rows=3, from_row=0, to_row=3, at=0)
+        found = assembly.finish()
+        assert found.schema.names == ["b", "q"]
+        assert texts(found.bands[1].values[0]) == ["q"] * 3
+
     def test_surplus_columns_are_left_out(self):
         found = self.convert(ints([1, 2, 3], [4, 5, 6], [7, 8, 9]), Schema.of(["c", "a"], [INT] * 2), np.array([0]))
         assert found.schema.names == ["c"]
@@ -472,3 +494,20 @@ class TestDictionaries:
         [column] = assembly.finish().bands[0].values
         assert (column.codes is None) == (coded_rows < 20)
         assert texts(column) == texts(plain.bands[0].values[0]) + texts(coded.bands[0].values[0])
+
+    @pytest.mark.parametrize("coded", [0, 30])
+    def test_plain_slices_that_arrive_in_any_order_stand_in_theirs(self, coded):
+        kind = pa.large_string()
+        words = pa.array([f"row {i}" if i % 9 else "" for i in range(100)], kind)
+        missing = np.array([0 if i % 9 else NONE - i % 2 for i in range(100)], np.int8)
+        schema = Schema.of(["s"], [STRING])
+        plain = write(Table(schema, 100, [Band([StringColumn(words, None, missing)])]), 10)
+        repeats = StringColumn(pa.array(["a"], kind), np.array([0, 0, NAN] * 10, np.int32)[:coded])
+        assembly = Assembly(schema, None, 100 + coded)
+        for start in range(90, -1, -10):
+            add(assembly, plain, start, start + 10, coded + start)
+        if coded:
+            add(assembly, write(Table(schema, coded, [Band([repeats])])), 0, coded, 0)
+        [column] = assembly.finish().bands[0].values
+        assert column.codes is None
+        assert texts(column) == texts(repeats) + texts(StringColumn(words, None, missing))

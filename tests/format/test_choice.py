@@ -102,6 +102,12 @@ def test_a_choice_for_other_numbers_still_gives_them_back(dtype, style, other, s
         assert pco.decode(packed, values.dtype, len(values)).tobytes() == values.tobytes()
 
 
+def test_blocks_unlike_the_sample_that_hardly_shrink_are_raw():
+    noise = np.random.default_rng(0).integers(-(2**62), 2**62, 10_000)
+    assert choice.encode(noise, choice.Choice(pco.PLAIN, 1.0)) is None
+    assert choice.encode(noise >> 16, choice.Choice(pco.PLAIN, 1.0)) is not None
+
+
 def test_one_outlier_does_not_spoil_a_block():
     values = np.arange(N) * 3
     chosen = choice.choose(choice.sample(values[None]))

@@ -43,6 +43,10 @@ class TestCutting:
         st.integers(1, 80),
     )
     @example([1.0] * 10, 1.0, 10)
+    @example([1.0] * 4 + [1e9] + [1.0] * 5, 10.0, 2)
+    @example([1.0] * 10 + [100.0] + [1.0] * 9, 30.0, 2)
+    @example([1e9] + [1.0] * 9, 10.0, 3)
+    @example([1.0] * 9 + [1e9], 10.0, 3)
     def test_groups_cover_the_columns_and_none_is_too_short(self, sizes, segment_bytes, least):
         groups = column_groups(np.array(sizes), segment_bytes, least)
         assert [first for first, _ in groups] == np.cumsum([0, *(count for _, count in groups)]).tolist()[: len(groups)]
@@ -123,6 +127,16 @@ class TestDirectory:
             assert columns.width == 5
             names.update(zip(np.frombuffer(columns.places, "<u4").tolist(), columns.names, strict=True))
         assert [names[i] for i in range(5)] == list("abcde")
+
+    def test_one_segment_with_types_that_alternate(self):
+        category = DType("category", 8)
+        dtypes = [INT, category, FLOAT, INT, category]
+        schema = Schema.of(list("abcde"), dtypes, 2, {1: b"one", 4: b"four"}, b"frame")
+        table = Table(schema, 2, [Band(np.ones((2, 2), int)), Band(np.zeros((2, 2), "i1")), Band(np.ones((1, 2)))])
+        [segment] = Encoder(table).slice(0, 2)
+        found = read_directory(segment.data)
+        assert found.columns.names == ["a", "d", "b", "e", "c"]
+        assert found.schema == schema
 
     def test_dictionary_segments_verify(self):
         values = pa.array([f"{i:09}{i * i % 977}" for i in range(3000)], pa.large_string())

@@ -98,6 +98,12 @@ def test_each_column_finds_its_own_dictionary():
     assert_same(read(written), table(*columns))
 
 
+def test_a_dictionary_that_repeats_the_empty_string():
+    column = coded(["", "", ""], np.arange(100) % 5 - 2)
+    assert codecs(column) == {ids.DICTIONARY}
+    assert read(write(table(column))).bands[0].values[0].values.to_pylist() == [""]
+
+
 @pytest.mark.parametrize("kind", ["coded", "plain"])
 def test_very_long_and_odd_strings(kind):
     values = ["x" * 100_000, "", "\0", "a\0b", "\U0010ffff", "é" * 70_000, "\n\r\t", "\ud7ff"] * 2

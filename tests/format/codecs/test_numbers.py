@@ -99,6 +99,10 @@ def test_zstd_frames_must_be_what_they_say():
     for length in range(len(frame)):
         with pytest.raises(Damage):
             zstd.expand(frame[:length], 6000)
+    # A frame that claims 2**40 bytes: magic, a descriptor with 8 bytes of content size, the size, an empty block.
+    bomb = b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little") + b"\1\0\0"
+    with pytest.raises(Damage, match="does not hold"):
+        zstd.expand(bomb, 2**40)
     assert zstd.shrink(np.random.default_rng(0).bytes(200_000)) is None
     assert zstd.shrink(np.random.default_rng(0).bytes(2000)) is None
     assert zstd.shrink(b"short") is None

@@ -56,30 +56,45 @@ def test_bytes_and_missing_come_back(rows):
     assert found.values.validate(full=True) is None
 
 
-def test_headers_that_lie_are_damage():
-    good = strings.encode(pa.array(["a", "bc", "def"], LARGE), np.array([0, 0, -1], np.int8))
-    assert strings.decode(good, LARGE).values.to_pylist() == ["a", "bc", "def"]
-    fields = [*strings._HEADER.unpack_from(good)]
-    for position, values in enumerate(
-        [[4, 255], [3, 7, 99], [0, 3, 8, 16], [0, 2, 4, 2**63], [0, 2, 2**64 - 1], [1, 2, 2**40], [0, 5, 2**50]]
-    ):
-        for value in values:
+HUGE = [2**63, 2**64 - 1, 2**40, 2**33, 2**31, 10**6]
+HEADERS = {
+    "raw": (["a", "bc", "def"], np.array([0, 0, -1], np.int8)),
+    "constant": (["abc", "def", "ghi"], None),
+    "empty": (["", "", ""], None),
+    "zstd": (["again"] * 100, np.zeros(100, np.int8)),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("known", [True, False])
+def test_headers_that_lie_are_damage_and_take_no_memory(name, known):
+    values, missing = HEADERS[name]
+    good = strings.encode(pa.array(values, LARGE), missing)
+    rows = len(values) if known else None
+    fields = strings._HEADER.unpack_from(good)
+    small = list(range(2, 20))
+    for position, claims in {0: [4, 255], 2: [3, 7, 99], 3: small + HUGE, 4: HUGE, 5: HUGE, 6: small + HUGE}.items():
+        for claim in claims:
             bad = [*fields]
-            bad[position] = value
+            bad[position] = claim
+            if tuple(bad) == fields and (known or name != "empty"):
+                continue
             with pytest.raises(Damage):
-                strings.decode(strings._HEADER.pack(*bad) + good[strings._HEADER.size :], LARGE)
+                strings.decode(strings._HEADER.pack(*bad) + good[strings._HEADER.size :], LARGE, rows)
     for length in range(len(good)):
         with pytest.raises(Damage):
-            strings.decode(good[:length], LARGE)
+            strings.decode(good[:length], LARGE, rows)
+
+
+def test_the_number_of_strings_is_that_of_the_rows():
+    good = strings.encode(pa.array(["a", "bc", "def"], LARGE))
+    assert strings.decode(good, LARGE, 3).values.to_pylist() == ["a", "bc", "def"]
     with pytest.raises(Damage, match="3 strings where 4 belong"):
         strings.decode(good, LARGE, 4)
 
 
-def test_a_zstd_frame_of_another_size_takes_no_memory():
-    data = bytearray(strings.encode(pa.array(["the same again"] * 100, LARGE)))
-    size = 14 * 100
-    assert data[27:35] == size.to_bytes(8, "little")
-    data[27:35] = (2**40).to_bytes(8, "little")
-    data[35] = 0  # the lengths, a constant, no longer add up either
-    with pytest.raises(Damage):
-        strings.decode(data, LARGE)
+def test_only_a_dictionary_cannot_have_many_empty_strings():
+    good = strings.encode(pa.array([""] * 3, LARGE))
+    assert strings.decode(good, LARGE, 3).values.to_pylist() == [""] * 3
+    with pytest.raises(Damage, match="3 strings of 0 bytes"):
+        strings.decode(good, LARGE)

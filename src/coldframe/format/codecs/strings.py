@@ -85,21 +85,29 @@ def decode(payload: Buffer, kind: Any, rows: int | None = None) -> StringColumn:
         raise Damage("a block of strings with a header that makes no sense")
     if rows is not None and count != rows:
         raise Damage(f"{count} strings where {rows} belong")
-    lengths = _decode_lengths(view[_HEADER.size : _HEADER.size + lengths_size], codec, _WIDTHS[width], count)
-    if codec == ids.CONSTANT and (int(lengths[0]) * count != text_size or (rows is None and count > max(text_size, 1))):
-        # Such lengths take no space, so that nothing else bounds their number.
-        raise Damage(f"{count} strings in {text_size} bytes")
-    offsets = np.zeros(count + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    if offsets[-1] != text_size or (lengths > text_size).any():
-        raise Damage("the lengths of the strings do not add up to their bytes")
+    section = view[_HEADER.size : _HEADER.size + lengths_size]
+    # The text comes first: it is there or it is not, and it bounds what all else may claim.
     body = view[text_start:]
     text = zstd.expand(body, text_size) if flags & _TEXT_PACKED else bytes(body)
     if len(text) != text_size:
         raise Damage(f"{len(text)} bytes of strings where {text_size} belong")
+    if codec == ids.CONSTANT:
+        _check_constant(section, width, count, text_size, known=rows is not None)
+    lengths = _decode_lengths(section, codec, _WIDTHS[width], count)
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    if offsets[-1] != text_size or (lengths > text_size).any():
+        raise Damage("the lengths of the strings do not add up to their bytes")
     gaps = _decode_missing(view[text_start - missing_size : text_start], flags, count)
     values = pa.Array.from_buffers(kind, count, [None, pa.py_buffer(offsets), pa.py_buffer(text)])
     return StringColumn(values, None, gaps)
+
+
+def _check_constant(section: memoryview, width: int, count: int, text_size: int, *, known: bool) -> None:
+    """One length for all takes no space: only the text, or a number of rows that is known, bounds their number."""
+    length = int.from_bytes(section, "little")
+    if len(section) != width or length * count != text_size or not (known or count <= max(text_size, 1)):
+        raise Damage(f"{count} strings of {length} bytes in {text_size}")
 
 
 def _decode_lengths(section: Buffer, codec: int, dtype: np.dtype[Any], count: int) -> NDArray[Any]:

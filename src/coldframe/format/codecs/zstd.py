@@ -12,6 +12,8 @@ _LEVEL = 1
 """Level 1 decodes as fast as the others, encodes at some 500 MB/s, and gains most of what there is to gain."""
 _SAMPLE = 16 * 1024
 _WORTH = 0.9
+_LIMIT = 32 * 1024
+"""No frame is this many times smaller than its content: a block of 128 KiB takes four bytes or more."""
 
 
 class _Contexts(threading.local):
@@ -42,7 +44,7 @@ def expand(data: Buffer, size: int) -> bytes:
     """The content of a zstd frame, which must be `size` bytes."""
     try:
         # The frame says how much memory it wants; that must be what the block says, before any is taken.
-        if zstandard.frame_content_size(data) != size:
+        if zstandard.frame_content_size(data) != size or size > len(data) * _LIMIT:
             raise Damage(f"a zstd frame that does not hold the {size} bytes it should")
         return _contexts.decompressor.decompress(data, max_output_size=size)
     except zstandard.ZstdError as error:
