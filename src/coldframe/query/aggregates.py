@@ -156,20 +156,25 @@ class TimeMean(Aggregate):
         return Column(self.output.dtype, np.where(counts > 0, mean, NAT))
 
 
+def extreme(output: Output) -> Any:
+    """What every value beats: the start of a search for a minimum or maximum."""
+    dtype = output.dtype.storage
+    least = output.how == "min"
+    if dtype.kind == "f":
+        return np.inf if least else -np.inf
+    if dtype.kind == "b":
+        return least
+    info = np.iinfo(dtype.name)
+    return info.max if least else info.min
+
+
 class Extreme(Aggregate):
     """Minima and maxima."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
         dtype = output.dtype.storage
-        kind = dtype.kind
-        if kind == "f":
-            worst: Any = np.inf if output.how == "min" else -np.inf
-        elif kind == "b":
-            worst = output.how == "min"
-        else:
-            info = np.iinfo(dtype.name)
-            worst = info.max if output.how == "min" else info.min
+        worst = extreme(output)
         self._best = self.space(dtype, worst)
         self._ufunc = np.minimum if output.how == "min" else np.maximum
 

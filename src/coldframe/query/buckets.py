@@ -156,6 +156,11 @@ class CalendarGrid(Grid):
         return from_wall(self._names[numbers + int(self.by_end)], self.unit, self.zone)
 
 
+def is_anchored(step: Bucket) -> bool:
+    """Whether the buckets are the same whatever the rows are."""
+    return fixed_width(step.rule) is not None and (not isinstance(step.origin, str) or step.origin == "epoch")
+
+
 def make_grid(step: Bucket, first: int, last: int) -> Grid:
     """The buckets of a resample; `first` and `last` are the times of the rows that it sees."""
     width = fixed_width(step.rule)

@@ -1,0 +1,137 @@
+"""Aggregates of runs of neighbouring rows, by numpy's `reduceat`; each run is reduced once, with all of its rows.
+
+Because a run is never put together from partial results, a sum comes out the same to the last bit however the rows
+were cut into slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldframe.query.aggregates import extreme
+from coldframe.query.columns import NAT, Column, blank, empty
+from coldframe.query.literals import FLOAT64
+from coldframe.query.steps import Output
+
+_HOWS = ("sum", "mean", "min", "max", "count", "first", "last")
+
+
+def supports(outputs: tuple[Output, ...]) -> bool:
+    """Whether all of these aggregates can be made run by run."""
+    return all(output.how in _HOWS and output.source.fixed for output in outputs)
+
+
+class _Rows:
+    """The values of a column, where they are present, and how many of them each run has."""
+
+    __slots__ = ("counts", "data", "missing", "starts", "stops")
+
+    def __init__(self, column: Column, starts: NDArray[np.intp], stops: NDArray[np.intp]) -> None:
+        self.data: NDArray[Any] = column.data
+        self.starts, self.stops = starts, stops
+        self.missing: NDArray[Any] | None = None
+        if column.valid is not None or column.dtype.kind not in ("int", "uint", "bool"):
+            missing = column.missing()
+            self.missing = missing if missing.any() else None
+        self.counts: NDArray[Any] = stops - starts
+        if self.missing is not None:
+            self.counts = self.counts - np.add.reduceat(self.missing, starts, dtype=np.int64)
+
+    def filled(self, value: Any, dtype: Any) -> NDArray[Any]:
+        """All values, with one in place of those that are missing."""
+        data = self.data.astype(dtype, copy=False)
+        return data if self.missing is None else np.where(self.missing, data.dtype.type(value), data)
+
+
+def reduce_runs(
+    outputs: tuple[Output, ...], columns: dict[int, Column], starts: NDArray[np.intp], stop: int
+) -> list[Column]:
+    """The outputs of runs that begin at `starts`; the last one ends at `stop`."""
+    if not len(starts):
+        return [empty(output.dtype) for output in outputs]
+    stops = np.append(starts[1:], stop)
+    end = int(starts[0])
+    rows = {slot: _Rows(column.rows(end, stop), starts - end, stops - end) for slot, column in columns.items()}
+    return [_REDUCE[output.how](output, rows[output.slot]) for output in outputs]
+
+
+def reduce_nothing(outputs: tuple[Output, ...]) -> list[Column]:
+    """One row: the outputs of a run without rows."""
+    result = []
+    for output in outputs:
+        dtype = output.dtype
+        if output.how in ("sum", "count"):
+            result.append(Column(dtype, np.zeros(1, dtype=dtype.storage)))
+            continue
+        valid = np.zeros(1, dtype=np.bool_) if dtype.kind in ("int", "uint", "bool") else None
+        result.append(Column(dtype, np.full(1, blank(dtype), dtype=dtype.storage), valid))
+    return result
+
+
+def _sum(output: Output, rows: _Rows) -> Column:
+    return Column(output.dtype, np.add.reduceat(rows.filled(0, output.dtype.storage), rows.starts))
+
+
+def _mean(output: Output, rows: _Rows) -> Column:
+    if output.dtype.temporal:
+        return _mean_time(output, rows)
+    total = np.add.reduceat(rows.filled(0, np.float64), rows.starts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return Column(FLOAT64, total / rows.counts)
+
+
+def _mean_time(output: Output, rows: _Rows) -> Column:
+    # 64-bit sums of instants would overflow: halves are summed apart.
+    data = rows.filled(0, np.int64)
+    high, low = (np.add.reduceat(half, rows.starts) for half in (data >> 32, data & 0xFFFFFFFF))
+    safe = np.maximum(rows.counts, 1)
+    whole, rest = np.divmod(high, safe)
+    mean = (whole << 32) + ((rest << 32) + low) // safe
+    return Column(output.dtype, np.where(rows.counts > 0, mean, NAT))
+
+
+def _extreme(output: Output, rows: _Rows) -> Column:
+    dtype = output.dtype
+    worst = extreme(output)
+    ufunc = np.minimum if output.how == "min" else np.maximum
+    return _present(output, ufunc.reduceat(rows.filled(worst, dtype.storage), rows.starts), rows.counts)
+
+
+def _present(output: Output, data: NDArray[Any], counts: NDArray[Any]) -> Column:
+    some = counts > 0
+    if some.all():
+        return Column(output.dtype, data)
+    filled = np.where(some, data, data.dtype.type(blank(output.dtype)))
+    return Column(output.dtype, filled, some if output.dtype.kind in ("int", "uint", "bool") else None)
+
+
+def _count(output: Output, rows: _Rows) -> Column:
+    return Column(output.dtype, rows.counts.astype(np.uint64))
+
+
+def _end(output: Output, rows: _Rows) -> Column:
+    at = rows.starts if output.how == "first" else rows.stops - 1
+    if rows.missing is not None:
+        present = np.flatnonzero(~rows.missing)
+        if not len(present):
+            return _present(output, rows.data[at], rows.counts)
+        place = (
+            np.searchsorted(present, rows.starts) if output.how == "first" else np.searchsorted(present, rows.stops) - 1
+        )
+        at = present[np.clip(place, 0, len(present) - 1)]
+    return _present(output, rows.data[at], rows.counts)
+
+
+_REDUCE: dict[str, Callable[[Output, _Rows], Column]] = {
+    "sum": _sum,
+    "mean": _mean,
+    "min": _extreme,
+    "max": _extreme,
+    "count": _count,
+    "first": _end,
+    "last": _end,
+}
