@@ -37,7 +37,8 @@ def page() -> dict:
 def frame(start: int, rows: int) -> pd.DataFrame:
     index = pd.DatetimeIndex(np.arange(start, start + rows) * 1_000_000_000, name="t")
     names = [f"name{i % 7}" if i % 5 else None for i in range(start, start + rows)]
-    return pd.DataFrame({"x": np.arange(start, start + rows) * 1.5, "n": pd.Series(names, dtype=object, index=index)}, index)
+    numbers = np.arange(start, start + rows) * 1.5
+    return pd.DataFrame({"x": numbers, "n": pd.Series(names, dtype=object, index=index)}, index)
 
 
 def columns_of(found: list) -> dict[str, list]:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 
 from coldframe.stores.base import Buffer, Entry, Fetch, Publication, Reader, Store, Stored
 
-
 SWITCHED = 0.1
 """How likely a favoured actor loses the turn at each step."""
 
@@ -78,7 +77,7 @@ class Scheduler:
         try:
             self.gate("start")
             actor()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by `run`
             error.add_note(f"in actor {name}; last steps: {self.steps[-12:]}")
             self._errors.append(error)
         finally:

@@ -13,6 +13,7 @@ import time
 
 import pandas as pd
 import pytest
+from tests.interleavings.schedule import GatedStore, Scheduler
 
 from coldframe.catalog import commit as committing
 from coldframe.catalog.catalog import Catalog
@@ -31,7 +32,6 @@ from coldframe.operations.write import write, write_metadata
 from coldframe.stores.base import Limits
 from coldframe.stores.lmdb import LmdbStorage
 from coldframe.stores.memory import MemoryStore
-from tests.interleavings.schedule import GatedStore, Scheduler
 
 EARLY = pd.date_range("2024-01-01", periods=3, freq="h")
 LATE = pd.Timestamp("2024-06-01")

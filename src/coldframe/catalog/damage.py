@@ -16,6 +16,7 @@ def damaged(damage: Damage, library: str, symbol: str | None, version: int | Non
     if damage.key:
         place += f", key '{damage.key}'"
     return DamagedDataException(
-        f"stored bytes are damaged: {damage} ({place}). Nothing was read from them. Restore the object from a backup, or "
+        f"stored bytes are damaged: {damage} ({place}). Nothing was read from them. Restore the object from a backup, "
+        "or "
         "read another version; Library.verify() lists everything that is damaged."
     )

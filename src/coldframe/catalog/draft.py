@@ -412,7 +412,7 @@ def _outline(contents: Contents) -> set[tuple[str, bytes]]:
         if contents.pieces.inlined(chunk.id) is None:
             names.add(("C", chunk.id))
         else:
-            names.update(("D", identifier) for identifier in contents.chunk(i).keys())
+            names.update(("D", identifier) for identifier in contents.chunk(i).named())
     return names
 
 

@@ -8,6 +8,7 @@ the last chunk is rewritten by an append; chunks that an update does not touch a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import msgspec
 import numpy as np
@@ -149,7 +150,7 @@ class Contents:
 
     def segment_ids(self) -> set[bytes]:
         """The ids of all segments that the manifest names."""
-        return self.all_slices().keys()
+        return self.all_slices().named()
 
 
 def begin(number: int, schema: Schema, slices: Slices, pieces: Pieces) -> Contents:
@@ -161,7 +162,7 @@ def begin(number: int, schema: Schema, slices: Slices, pieces: Pieces) -> Conten
     return made
 
 
-def replace(  # noqa: PLR0913 - the two versions of a run of rows
+def replace(
     base: Contents, number: int, start: int, stop: int, new: Slices, schema: Schema, stored: Schema | None = None
 ) -> Contents:
     """A manifest whose rows `start` to `stop` of `base` are replaced by the slices `new`, with `schema` as its own.
@@ -216,7 +217,7 @@ def _keep_schema(identifier: bytes, schema: Schema) -> None:
 def _touched_chunks(manifest: Manifest, start: int, stop: int) -> tuple[int, int]:
     """Which chunks are rewritten when rows `start` to `stop` are replaced: from number `low` up to `high`."""
     chunks = manifest.chunks
-    begins = [0, *np.cumsum([chunk.rows for chunk in chunks], dtype=int).tolist()]
+    begins: list[int] = [0, *accumulate(chunk.rows for chunk in chunks)]
     if start < manifest.rows:
         low = next(i for i in range(len(chunks)) if begins[i + 1] > start)
         high = next((i for i in range(low + 1, len(chunks)) if begins[i] >= stop), len(chunks))
@@ -232,14 +233,15 @@ def _touched_chunks(manifest: Manifest, start: int, stop: int) -> tuple[int, int
 def _dropped(base: Contents, low: int, high: int, touched: Slices, renewed: Slices) -> set[tuple[str, bytes]]:
     """What the chunks from `low` to `high` named and their successors do not, nor any other chunk."""
     names = {("M", chunk.id) for chunk in base.manifest.chunks[low:high]}
-    lost = touched.keys() - renewed.keys()
+    lost = touched.named() - renewed.named()
     if lost:
         cut = touched.slices["rows"] != touched.slices["stored"]
-        whole = {s for run in np.flatnonzero(~cut).tolist() for s in touched.run(run, run + 1).ids} if cut.any() else lost
-        if not (lost <= whole) or lost & {d.id for d in touched.dictionaries}:
+        shared = {s for run in np.flatnonzero(cut).tolist() for s in touched.run(run, run + 1).ids}
+        shared.update(dictionary.id for dictionary in touched.dictionaries)
+        if lost & shared:
             # A cut slice's segment, or a dictionary, may be in use beyond the chunks that were touched.
             for i in [*range(low), *range(high, len(base.manifest.chunks))]:
-                lost -= base.chunk(i).keys()
+                lost -= base.chunk(i).named()
         names.update(("D", identifier) for identifier in lost)
     return names
 

@@ -140,7 +140,7 @@ def _expanded(history: History, entry: Retired) -> set[Name]:
         if entry.kind == "C":
             pieces = Pieces(history.head.symbol, history.reader)
             chunk = decode_chunk(pieces.get(entry.id))
-            return {name, *(("D", identifier) for identifier in Slices.of_chunk(chunk).keys())}
+            return {name, *(("D", identifier) for identifier in Slices.of_chunk(chunk).named())}
         if entry.kind == "L":
             return {name} | _sealed_names(history, history.stored_log(entry.id), {})
     except (KeyNotFoundException, Damage, msgspec.DecodeError):

@@ -124,7 +124,7 @@ class Slices:
         totals = _starts(self.segments["size"])
         return totals[self.segment_starts[1:]] - totals[self.segment_starts[:-1]]
 
-    def keys(self) -> set[bytes]:
+    def named(self) -> set[bytes]:
         """The ids of all segments and dictionary segments."""
         return set(self.ids).union(d.id for d in self.dictionaries)
 

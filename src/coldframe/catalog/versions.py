@@ -92,7 +92,10 @@ class History:
         yield None, self.head.live
 
     def columns(self) -> Iterator[tuple[bytes, bytes]]:
-        """Numbers and creation times of all live versions, oldest first, as stored; logs are fetched only if need be."""
+        """Numbers and creation times of all live versions, oldest first, as stored.
+
+        Logs are fetched only where the head does not have them too.
+        """
         for ref in self.head.logs:
             group = ref if ref.numbers else self.log(ref)
             yield group.numbers, group.created
@@ -200,7 +203,9 @@ def held_version(reader: Reader, snapshot: Snapshot, symbol: str) -> Version | N
     return Version(symbol, held.record, Contents(decode_manifest(held.manifest), pieces))
 
 
-def resolve(reader: Reader, catalog: Catalog, symbol: str, as_of: int | str | None, *, by_time: bool = False) -> Version:
+def resolve(
+    reader: Reader, catalog: Catalog, symbol: str, as_of: int | str | None, *, by_time: bool = False
+) -> Version:
     """The version that `as_of` means: None the newest, a number (negative: from the end), a snapshot, a time in ns.
 
     Raises

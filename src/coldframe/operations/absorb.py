@@ -33,14 +33,14 @@ def absorb_tail(sizes: Sequence[int], rows: Sequence[int], new_bytes: int, new_r
     """
     if new_rows >= most or new_bytes >= MOST_BYTES:
         return 0
-    taken, held_bytes, held_rows = 0, new_bytes, new_rows
+    taken, held_bytes = 0, new_bytes
 
     def fits(count: int) -> bool:
         first = len(sizes) - count
         return first >= 0 and sum(rows[first:]) + new_rows <= most and max(sizes[first:], default=0) < MOST_BYTES
 
     if sizes and sizes[-1] + new_bytes <= tail and fits(1):
-        taken, held_bytes, held_rows = 1, new_bytes + sizes[-1], new_rows + rows[-1]
+        taken, held_bytes = 1, new_bytes + sizes[-1]
     while True:
         level = _level(held_bytes, tail)
         run = 0

@@ -128,13 +128,15 @@ def check_follows(
         return
     if validate_index and record.sorted != ASCENDING:
         raise UnsortedDataException(
-            f"symbol '{prepared.symbol}' is not in ascending order (version {record.number}), so rows cannot be checked "
+            f"symbol '{prepared.symbol}' is not in ascending order (version {record.number}), so rows cannot be "
+            "checked "
             "to follow it. Write it sorted, or append with validate_index=False."
         )
     if len(times) and record.last is not None and int(times[0]) < record.last:
         dtype = schema.dtype(0)
         raise InternalException(
-            f"cannot append to symbol '{prepared.symbol}': the first new row is at {moment(int(times[0]), dtype)}, before "
+            f"cannot append to symbol '{prepared.symbol}': the first new row is at {moment(int(times[0]), dtype)}, "
+            "before "
             f"the last one stored, {moment(record.last, dtype)} (version {record.number}). Use update() to change "
             "earlier rows, or append later ones."
         )
@@ -203,7 +205,8 @@ def _earlier(draft: Draft, symbol: str, number: int) -> Commit:
     version = draft.history.numbered(number)
     if version is None:
         raise NoSuchVersionException(
-            f"the append with this idempotency key was done before, as version {number} of symbol '{symbol}', which has "
+            f"the append with this idempotency key was done before, as version {number} of symbol '{symbol}', which "
+            "has "
             "been deleted since. Use another key to append the rows again."
         )
     return Commit(symbol, number, version.record.created)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ def parse_as_of(as_of: Any) -> AsOf:
         return LATEST
     if isinstance(as_of, (int, str)):
         return AsOf(int(as_of) if isinstance(as_of, int) else as_of)
-    if isinstance(as_of, datetime.datetime):
+    if isinstance(as_of, dt.datetime):
         if as_of is pd.NaT:
             raise ArcticException("as_of is NaT; give None, a version number, a snapshot's name or a datetime.")
         return AsOf(nanoseconds(as_of), by_time=True)
@@ -48,7 +48,7 @@ def parse_as_of(as_of: Any) -> AsOf:
     )
 
 
-def nanoseconds(moment: datetime.date) -> int:
+def nanoseconds(moment: dt.date) -> int:
     """A date or datetime as nanoseconds since 1970 UTC; naive means UTC, a date midnight. Exact, of any size."""
     stamp = pd.Timestamp(moment)
     if stamp.tz is not None:
@@ -101,7 +101,7 @@ def parse_date_range(date_range: Any, argument: str = "date_range") -> TimeRange
 def _range_end(end: Any, argument: str) -> int | None:
     if end is None or end is pd.NaT:
         return None
-    if not isinstance(end, datetime.date):
+    if not isinstance(end, dt.date):
         raise TypeError(
             f"{argument} has an end of type {type(end).__name__} ({end!r}); use datetime.datetime, datetime.date or "
             "pandas.Timestamp, for example pd.Timestamp('2024-01-31')."
@@ -119,7 +119,7 @@ def parse_row_range(row_range: Any) -> tuple[int | None, int | None] | None:
     """
     if row_range is None:
         return None
-    if not isinstance(row_range, (tuple, list)) or len(row_range) != 2:  # noqa: PLR2004 - a pair
+    if not isinstance(row_range, (tuple, list)) or len(row_range) != 2:
         raise TypeError(f"row_range is {row_range!r}; give a pair (start, stop) of ints, None for an open end.")
     for end in row_range:
         if end is not None and not isinstance(end, int):

@@ -36,4 +36,5 @@ def _content(slices: Slices, segment: int) -> bytes:
     blocks = slices.blocks[slices.block_starts[segment] : slices.block_starts[segment + 1]]
     if (blocks["dictionary"] >= 0).any():
         return slices.ids[segment]  # equal to nothing but itself
-    return slices.segments[segment].tobytes()[ID_BYTES:] + blocks.tobytes()
+    record: bytes = slices.segments[segment].tobytes()
+    return record[ID_BYTES:] + blocks.tobytes()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
@@ -25,7 +27,8 @@ def delete(catalog: Catalog, symbol: str, versions: Sequence[int] | None = None)
         if max(numbers) > newest:
             there = f"the newest is {newest}" if newest >= 0 else "the symbol does not exist"
             raise NoSuchVersionException(
-                f"symbol '{symbol}' has no version {max(numbers)} in library '{catalog.library}' ({there}). Nothing was "
+                f"symbol '{symbol}' has no version {max(numbers)} in library '{catalog.library}' ({there}). Nothing "
+                "was "
                 f"deleted; list_versions('{symbol}') shows the versions there are."
             )
         draft.drop(numbers)
@@ -61,10 +64,11 @@ def prune_previous_versions(catalog: Catalog, symbol: str) -> None:
     commit(catalog, symbol, edit, operation="prune_previous_versions")
 
 
-def _version_number(number: int) -> int:
-    if not isinstance(number, int) and not hasattr(number, "__index__"):
-        raise TypeError(f"version {number!r} is a {type(number).__name__}; versions are given as ints.")
-    value = int(number)
+def _version_number(number: SupportsIndex) -> int:
+    try:
+        value = operator.index(number)
+    except TypeError:
+        raise TypeError(f"version {number!r} is a {type(number).__name__}; versions are given as ints.") from None
     if value < 0:
         raise TypeError(f"version {value} is negative; delete() takes version numbers as list_versions() shows them.")
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from coldframe.catalog.keys import data_key
 from coldframe.catalog.slices import SEGMENT, SLICE, Dictionary, Slices
 from coldframe.format.schema import Schema
 from coldframe.format.segments import BLOCK, EncodedSegment, Encoder
-from coldframe.format.table import Table
+from coldframe.format.table import StringColumn, Table
 from coldframe.frames.evolve import index_values, is_timeseries
 from coldframe.parallel import stream_jobs
 from coldframe.stores.base import Buffer
@@ -46,7 +46,7 @@ def table_bytes(table: Table) -> int:
         if dtype.fixed:
             total += len(band.values) * table.rows * dtype.bits // 8
         else:
-            for column in band.values:
+            for column in cast("list[StringColumn]", band.values):
                 total += column.values.nbytes + (0 if column.codes is None else column.codes.nbytes)
     return total
 
@@ -117,7 +117,7 @@ def encode(
     if shared is not None:
         builder.dictionary = Dictionary(new_id(), len(shared.data), shared.blocks.tobytes())
     size = table_bytes(table)
-    jobs = []
+    jobs: list[tuple[int, int, int, int]] = []
     for start in range(0, table.rows, rows_per_segment):
         stop = min(start + rows_per_segment, table.rows)
         groups = encoder.groups(stop - start)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.damage import damaged
 from coldframe.catalog.keys import HEADS, head_key
 from coldframe.catalog.names import decode_symbol
 from coldframe.catalog.reclaim import snapshots
@@ -15,7 +16,6 @@ from coldframe.catalog.versions import History, checked_head, read_snapshot
 from coldframe.exceptions import InternalException, NoSuchVersionException
 from coldframe.format.checksums import Damage
 from coldframe.operations.arguments import parse_as_of
-from coldframe.catalog.damage import damaged
 from coldframe.operations.read import with_version
 from coldframe.operations.results import VersionRow
 from coldframe.stores.base import Reader
@@ -29,7 +29,8 @@ def list_symbols(catalog: Catalog, snapshot: str | None = None, regex: str | Non
             pattern = re.compile(regex)
         except (re.error, TypeError) as error:
             raise InternalException(
-                f"regex {regex!r} is not a valid regular expression: {error}. Escape special characters with a backslash."
+                f"regex {regex!r} is not a valid regular expression: {error}. Escape special characters with a "
+                "backslash."
             ) from None
     with catalog.store.reading() as reader:
         if snapshot is not None:
@@ -44,7 +45,7 @@ def has_symbol(catalog: Catalog, symbol: Any, as_of: Any = None) -> bool:
     if not isinstance(symbol, str):
         return False
     try:
-        with_version(catalog, symbol, parse_as_of(as_of), lambda reader, version: None)
+        with_version(catalog, symbol, parse_as_of(as_of), lambda *_: None)
     except NoSuchVersionException:
         return False
     return True
@@ -54,15 +55,15 @@ def list_versions(
     catalog: Catalog,
     symbol: str | None = None,
     snapshot: str | None = None,
-    latest_only: bool = False,  # noqa: FBT001, FBT002 - the caller hands it on by name
-    skip_snapshots: bool = False,  # noqa: FBT001, FBT002 - the caller hands it on by name
+    latest_only: bool = False,
+    skip_snapshots: bool = False,
 ) -> list[VersionRow]:
     """The versions of one symbol or all, newest first for each symbol."""
     try:
         with catalog.store.reading() as reader:
             if snapshot is not None:
                 return _versions_in_snapshot(reader, catalog, snapshot, symbol)
-            heads = _heads(reader, catalog, symbol)
+            heads = _heads(reader, symbol)
             holders = [] if skip_snapshots else snapshots(reader)[0]
             return _rows(reader, heads, holders, symbol, latest_only=latest_only)
     except Damage as damage:
@@ -85,7 +86,7 @@ def _rows(
                 numbers.extend(integers(group[0]).tolist())
                 created.extend(integers(group[1]).tolist())
         if not kept:
-            found = [VersionRow(name, n, c, False, []) for n, c in zip(numbers[::-1], created[::-1], strict=True)]
+            found = [VersionRow(name, n, c, deleted=False, snapshots=[]) for n, c in zip(numbers[::-1], created[::-1], strict=True)]
         else:
             times = dict(zip(numbers, created, strict=True))
             found = [
@@ -113,7 +114,7 @@ def _versions_in_snapshot(reader: Reader, catalog: Catalog, name: str, symbol: s
     for held_symbol, raw in sorted(snapshot.symbols.items()):
         if symbol is None or symbol == held_symbol:
             record = decode_held(raw).record
-            rows.append(VersionRow(held_symbol, record.number, record.created, False, [name]))
+            rows.append(VersionRow(held_symbol, record.number, record.created, deleted=False, snapshots=[name]))
     return rows
 
 
@@ -124,7 +125,7 @@ def _snapshot(reader: Reader, catalog: Catalog, name: str) -> Snapshot:
         raise damaged(damage, catalog.library, None) from damage
 
 
-def _heads(reader: Reader, catalog: Catalog, symbol: str | None) -> dict[str, Head]:
+def _heads(reader: Reader, symbol: str | None) -> dict[str, Head]:
     if symbol is not None:
         keys = [head_key(symbol)]
     else:

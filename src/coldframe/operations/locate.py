@@ -52,7 +52,7 @@ def _search(
     """The first row at or after (left), or after (right) a time, within one chunk that begins at row `begin`."""
     firsts, lasts = slices.slices["first"], slices.slices["last"]
     number = int(np.argmax(lasts >= value)) if side == "left" else int(np.argmax(lasts > value))
-    ends = slices.starts.tolist()
+    ends: list[int] = slices.starts.tolist()
     while number < len(slices):
         start, stop = begin + ends[number], begin + ends[number + 1]
         if firsts[number] > value or (side == "left" and firsts[number] == value):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.catalog.catalog import Catalog
+from coldframe.catalog.damage import damaged
 from coldframe.catalog.keys import head_key
 from coldframe.catalog.records import ASCENDING, SORTED
 from coldframe.catalog.versions import History, Version, checked_head, find, resolve
@@ -37,7 +39,6 @@ from coldframe.operations.arguments import (
     parse_date_range,
     parse_row_range,
 )
-from coldframe.catalog.damage import damaged
 from coldframe.operations.locate import rows_between
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.rows import load
@@ -68,7 +69,13 @@ class Wanted:
 
 
 def read(
-    catalog: Catalog, symbol: str, as_of: Any = None, *, date_range: Any = None, row_range: Any = None, columns: Any = None
+    catalog: Catalog,
+    symbol: str,
+    as_of: Any = None,
+    *,
+    date_range: Any = None,
+    row_range: Any = None,
+    columns: Any = None,
 ) -> Loaded:
     """Read a version: all of it, or some rows or columns."""
     wanted = Wanted(ReadItem(symbol, as_of, date_range, row_range, columns))
@@ -108,9 +115,7 @@ def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | Arc
         if result is None:
             symbol = items[i].symbol
             try:
-                results[i] = with_version(
-                    catalog, symbol, wanted[i].as_of, lambda reader, version, w=wanted[i]: _loaded(reader, version, w)
-                )
+                results[i] = with_version(catalog, symbol, wanted[i].as_of, partial(_loaded, wanted=wanted[i]))
             except ArcticException as error:
                 results[i] = error
     return [result for result in results if result is not None]
@@ -179,7 +184,8 @@ def _checked_find(history: History, catalog: Catalog, as_of: AsOf) -> Version:
 def _check_not_future(catalog: Catalog, symbol: str, as_of: AsOf) -> None:
     if isinstance(as_of.value, int) and as_of.value > catalog.clock() + FUTURE_ALLOWED:
         raise NoSuchVersionException(
-            f"as_of {np.datetime64(as_of.value, 'ns')} UTC for symbol '{symbol}' lies in the future: what it means would "
+            f"as_of {np.datetime64(as_of.value, 'ns')} UTC for symbol '{symbol}' lies in the future: what it means "
+            "would "
             "change with the next write. Give a time that has passed, or leave as_of out for the newest version."
         )
 
@@ -194,7 +200,8 @@ def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
     if what == "pickled":
         if not wanted.whole:
             raise InternalException(
-                f"symbol '{version.symbol}' (version {version.record.number}) holds pickled data, which can only be read "
+                f"symbol '{version.symbol}' (version {version.record.number}) holds pickled data, which can only be "
+                "read "
                 "whole: leave out columns, date_range, row_range, head and tail.",
                 code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_PICKLED_DATA,
             )
@@ -213,7 +220,7 @@ def result_of(version: Version, data: Any) -> Loaded:
     """What a read gives back: the data with the version's number, time and metadata."""
     record = version.record
     packed = version.metadata()
-    metadata = None if packed is None else decode_metadata(packed)
+    metadata = None if packed is None else decode_metadata(bytes(packed))
     return Loaded(version.symbol, record.number, record.created, data, metadata)
 
 

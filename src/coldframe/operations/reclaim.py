@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
+from coldframe.catalog.damage import damaged
 from coldframe.catalog.draft import Draft
 from coldframe.catalog.ids import id_of_text, id_seconds
 from coldframe.catalog.keys import DATA, HEADS, LOGS, MANIFESTS
@@ -13,7 +14,6 @@ from coldframe.catalog.reclaim import Name, names_of_head, names_of_snapshot, ob
 from coldframe.catalog.versions import History, checked_head
 from coldframe.exceptions import UserInputException
 from coldframe.format.checksums import Damage
-from coldframe.catalog.damage import damaged
 from coldframe.operations.results import Reclaimed
 from coldframe.stores.base import Reader
 
@@ -21,7 +21,7 @@ ORPHAN_GRACE = 3600.0
 """Seconds after which an object that nothing names is taken for an orphan: writers store data before they commit."""
 
 
-def reclaim(catalog: Catalog, grace: float | timedelta | None = None, orphans: bool = False) -> Reclaimed:  # noqa: FBT001, FBT002
+def reclaim(catalog: Catalog, grace: float | timedelta | None = None, orphans: bool = False) -> Reclaimed:
     """Free retired objects past the grace period, and with `orphans` also those that interrupted writes left."""
     catalog.check_writable("reclaim")
     seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace

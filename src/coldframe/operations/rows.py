@@ -52,7 +52,7 @@ def load(
     return load_slices(reader, version, slices, begin, start, stop, schema, columns)
 
 
-def load_slices(  # noqa: PLR0913 - one call, every part of what is wanted
+def load_slices(
     reader: Reader,
     version: Version,
     slices: Slices,
@@ -137,7 +137,7 @@ def _decode(assembly: Assembly, part: _Part, dictionaries: _Shared) -> None:
         raise Damage(damage.reason, damage.key or part.key) from damage
 
 
-def _wanted_parts(  # noqa: PLR0913 - one call, every part of what is wanted
+def _wanted_parts(
     version: Version, assembly: Assembly, slices: Slices, begin: int, start: int, stop: int, all_of: Schema | None
 ) -> list[_Part]:
     """The blocks that are wanted; of slices with the schema `all_of` that is every block."""
@@ -145,7 +145,7 @@ def _wanted_parts(  # noqa: PLR0913 - one call, every part of what is wanted
     symbol = version.symbol
     low = int(np.searchsorted(slices.starts, start - begin, side="right")) - 1
     high = int(np.searchsorted(slices.starts, stop - begin, side="left"))
-    parts = []
+    parts: list[_Part] = []
     starts = slices.starts.tolist()
     rows = slices.slices[low:high].tolist()
     segment_starts, block_starts = slices.segment_starts.tolist(), slices.block_starts.tolist()

@@ -7,6 +7,7 @@ from typing import Any
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
+from coldframe.catalog.damage import damaged
 from coldframe.catalog.draft import Draft
 from coldframe.catalog.keys import HEADS, head_key, snapshot_key
 from coldframe.catalog.manifest import encode_manifest
@@ -18,7 +19,6 @@ from coldframe.catalog.versions import History, Version, checked_head, held_vers
 from coldframe.exceptions import ConflictException, ErrorCode, InternalException, NoSuchVersionException
 from coldframe.format.checksums import Damage
 from coldframe.frames.metadata import decode_metadata, encode_metadata
-from coldframe.catalog.damage import damaged
 from coldframe.stores.base import Conflict, Publication, Reader, Swap, UnknownOutcome
 
 ATTEMPTS = 100
@@ -67,7 +67,8 @@ def snapshot(
             continue
         return
     raise ConflictException(
-        f"snapshot '{name}' of library '{catalog.library}' lost to other writers {ATTEMPTS} times. Nothing was written; "
+        f"snapshot '{name}' of library '{catalog.library}' lost to other writers {ATTEMPTS} times. Nothing was "
+        "written; "
         "try again."
     )
 
@@ -87,7 +88,7 @@ def delete_snapshot(catalog: Catalog, name: str) -> None:
             commit(catalog, symbol, _free_retired, operation="delete_snapshot")
 
 
-def list_snapshots(catalog: Catalog, load_metadata: bool = True) -> dict[str, Any] | list[str]:  # noqa: FBT001, FBT002
+def list_snapshots(catalog: Catalog, load_metadata: bool = True) -> dict[str, Any] | list[str]:
     """The names of all snapshots, with their metadata unless told otherwise."""
     try:
         with catalog.store.reading() as reader:

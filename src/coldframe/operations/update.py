@@ -107,7 +107,8 @@ def _clipped(rows: Prepared, date_range: Any) -> _Prepared:
     symbol = rows.check(validate_index=True).symbol
     if rows.times is None:
         raise InternalException(
-            f"update of symbol '{symbol}' needs data with a time index (DatetimeIndex, or a MultiIndex with one first); "
+            f"update of symbol '{symbol}' needs data with a time index (DatetimeIndex, or a MultiIndex with one "
+            "first); "
             f"this has a {index_kind(rows.table.schema)} index. Use write() or append().",
             code=ErrorCode.E_UNSUPPORTED_INDEX_TYPE,
         )
@@ -124,7 +125,8 @@ def _checked_range(date_range: Any) -> TimeRange:
     span = parse_date_range(date_range)
     if span is None or span.reversed:
         raise UserInputException(
-            f"date_range {date_range!r} ends before it starts, so no rows are meant. Give (start, end) with start <= end."
+            f"date_range {date_range!r} ends before it starts, so no rows are meant. Give (start, end) with start <= "
+            "end."
         )
     return span
 
@@ -161,12 +163,14 @@ def _check_updatable(latest: Version, schema: Schema, symbol: str) -> None:
         )
     if not is_timeseries(schema):
         raise InternalException(
-            f"symbol '{symbol}' has a {index_kind(schema)} index; only data with a time index has time ranges. Use write().",
+            f"symbol '{symbol}' has a {index_kind(schema)} index; only data with a time index has time ranges. Use "
+            "write().",
             code=ErrorCode.E_UNSUPPORTED_INDEX_TYPE,
         )
     if latest.record.rows and latest.record.sorted != ASCENDING:
         raise UnsortedDataException(
-            f"symbol '{symbol}' is not in ascending order (version {latest.record.number}), so a time range of it is not "
+            f"symbol '{symbol}' is not in ascending order (version {latest.record.number}), so a time range of it is "
+            "not "
             "defined. Write it sorted first."
         )
 

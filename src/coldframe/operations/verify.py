@@ -118,7 +118,7 @@ class _Check:
             if key not in self.found:
                 self._note(key or head_key(symbol), str(error), symbol, (number,))
             return
-        for identifier in sorted(slices.keys()):
+        for identifier in sorted(slices.named()):
             inlined = contents.pieces.inlined(identifier)
             if inlined is None:
                 self._objects([data_key(symbol, identifier)], symbol, number)
