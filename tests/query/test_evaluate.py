@@ -379,7 +379,7 @@ def test_large_integers_compare_exactly(ask):
         (lambda: col("s").regex_match(3), UserInputException),
         (lambda: col("s").regex_match("("), InternalException),
         (lambda: col("s").str.contains("["), InternalException),
-        (lambda: col("s").str.nonsense(), UserInputException),
+        (lambda: col("s").str.nonsense, UserInputException),
         (lambda: col("t").dt.nonsense, UserInputException),
         (lambda: col("t").dt.floor("ME"), UserInputException),
         (lambda: col("t").dt.tz_convert("Nowhere/None"), UserInputException),

@@ -48,6 +48,33 @@ def run(plan: Plan, source: Source) -> Table:
     return stage.exit.table(columns, rows)
 
 
+def stream(plan: Plan, source: Source, max_rows: int) -> Iterator[Table]:
+    """As `run`, but in tables of at most `max_rows` rows, made as they are consumed; at least one, perhaps empty.
+
+    Memory is bounded by a few slices, unless a clause needs all rows (groups, sorting, distinct rows).
+    """
+    stage = plan.stages[-1]
+    if len(plan.stages) > 1 or stage.reducer is not None:
+        whole = run(plan, source)
+        yield from (whole.slice(at, min(at + max_rows, whole.rows)) for at in range(0, max(whole.rows, 1), max_rows))
+        return
+    _check_order(stage, source)
+    steps = _with_live(stage)
+    cut = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Cut)), default=-1)
+    batches = [Batch(source, index) for index in candidates(stage, source).tolist()]
+    if cut >= 0:
+        batches = _still(stage, source, _select(stage, source, batches, steps[: cut + 1]), steps[cut + 1 :])
+    found = 0
+    fields = [(field.slot, field.dtype) for field in stage.exit.fields]
+    for at in range(0, max(len(batches), 1), 2 * cores()):
+        columns, rows = _gather(stage, source, batches[at : at + 2 * cores()], steps[cut + 1 :], fields)
+        if not rows and (found or at + 2 * cores() < len(batches)):
+            continue
+        found += rows
+        table = stage.exit.table(columns, rows)
+        yield from (table.slice(first, min(first + max_rows, rows)) for first in range(0, max(rows, 1), max_rows))
+
+
 def candidates(stage: Stage, source: Source, steps: Sequence[Step] | None = None) -> NDArray[Any]:
     """The slices that may hold rows which the conditions among some steps keep, up to the first cut by position."""
     may = np.ones(len(source.rows), dtype=np.bool_)
@@ -104,14 +131,22 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
         return group(_stream(batches, steps, inline=inline), reducer)
     if isinstance(reducer, Bucket):
         return resample(_stream(batches, steps, inline=inline), reducer, ordered=source.ordered)
+    fields = [(field.slot, field.dtype) for field in stage.exit.fields]
+    if reducer is None:
+        return _gather(stage, source, batches, steps, fields)
+    return _reorder(stage, *_gather(stage, source, batches, steps, _with_keys(stage, fields)))
+
+
+def _gather(
+    stage: Stage, source: Source, batches: list[Batch], steps: Live, fields: list[tuple[int, Any]]
+) -> tuple[list[Column], int]:
+    """Do the steps, and gather the rows that are left."""
+    inline = sum(batch.rows for batch in batches) <= _SMALL
     last = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Keep | Between)), default=-1)
     if last >= 0:
         batches = _filter(source, batches, steps[: last + 1], inline=inline)
     _announce(source, batches, stage.live | _reads(steps[last + 1 :]))
-    fields = [(field.slot, field.dtype) for field in stage.exit.fields]
-    if reducer is None:
-        return collect(batches, steps[last + 1 :], fields)
-    return _reorder(stage, *collect(batches, steps[last + 1 :], _with_keys(stage, fields)))
+    return collect(batches, steps[last + 1 :], fields)
 
 
 def _with_keys(stage: Stage, fields: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
