@@ -93,7 +93,9 @@ class LibraryReads(LibraryQueries):
         """
         if lazy or query_builder is not None:
             request = ReadRequest(symbol, as_of, date_range, row_range, columns, query_builder)
-            return self._lazy(request) if lazy else self.collect_lazy(request, query_builder)  # type: ignore[arg-type]
+            if lazy or query_builder is None:
+                return self._lazy(request)
+            return self.collect_lazy(request, query_builder)
         loaded = reading.read(
             self._catalog, symbol, as_of, date_range=date_range, row_range=row_range, columns=columns
         )
@@ -102,7 +104,8 @@ class LibraryReads(LibraryQueries):
         )
 
     def __getitem__(self, symbol: str) -> VersionedItem:
-        return self.read(symbol)
+        item: VersionedItem = self.read(symbol)
+        return item
 
     def head(
         self,

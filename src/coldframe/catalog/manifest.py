@@ -199,7 +199,7 @@ def _schema_number(made: Contents, schema: Schema) -> int:
     """The position of a schema in the manifest's list, to which it is added where it is new."""
     schemas = made.manifest.schemas
     for number in (made.manifest.schema, *range(len(schemas))):
-        if made.schema(number) == schema:
+        if bool(made.schema(number) == schema):
             return number
     identifier = new_id()
     made.fresh[identifier] = encode_schema(schema)

@@ -86,7 +86,8 @@ def _rows(
                 numbers.extend(integers(group[0]).tolist())
                 created.extend(integers(group[1]).tolist())
         if not kept:
-            found = [VersionRow(name, n, c, deleted=False, snapshots=[]) for n, c in zip(numbers[::-1], created[::-1], strict=True)]
+            pairs = zip(numbers[::-1], created[::-1], strict=True)
+            found = [VersionRow(name, n, c, deleted=False, snapshots=[]) for n, c in pairs]
         else:
             times = dict(zip(numbers, created, strict=True))
             found = [
