@@ -75,15 +75,25 @@ def _where_type(node: ExpressionNode, left: Bound, right: Bound) -> DType:
 def _where_number(left: Bound, right: Bound) -> DType:
     for one, other in ((left, right), (right, left)):
         constant = one.constant
-        if constant is None or other.constant is not None:
-            continue
-        if constant.weak and other.dtype == FLOAT32:
+        if constant is not None and constant.weak and other.dtype == FLOAT32:
             return FLOAT32
-        if constant.dtype.kind in INTEGERS and other.dtype.kind in INTEGERS:
-            info = np.iinfo(cast("Any", other.dtype.storage))
-            if info.min <= constant.value <= info.max:
-                return other.dtype
-    return common_number(left.dtype, right.dtype)
+    kinds = {left.dtype.kind, right.dtype.kind}
+    if "float" in kinds and len(kinds) > 1:
+        return FLOAT64
+    both = common_number(left.dtype, right.dtype)
+    for one, other in ((left, right), (right, left)):
+        # A constant beyond 32 bits counts as uint64, for which no signed type is wide enough: the column's may be.
+        if both.kind == "float" and one.constant is not None and other.dtype.kind in INTEGERS and _fits(one, other):
+            return other.dtype
+    return both
+
+
+def _fits(constant: Bound, column: Bound) -> bool:
+    literal, dtype = constant.constant, column.dtype
+    if literal is None or literal.dtype.kind not in INTEGERS:
+        return False
+    info = np.iinfo(dtype.storage.name)
+    return bool(info.min <= literal.value <= info.max)
 
 
 def _bind_round(node: ExpressionNode, scope: Scope, what: str) -> Bound:
@@ -135,7 +145,10 @@ def _bind_fill(node: ExpressionNode, scope: Scope, what: str) -> Bound:
         refuse(node, operand, constant_of(node, constant))
     value = constant.value
     if dtype.kind in NUMBERS:
-        dtype = _where_number(operand, constant_of(node, constant))
+        filling = constant_of(node, constant)
+        # The column keeps its type if that holds the value.
+        if dtype.kind != "float" and not _fits(filling, operand):
+            dtype = _where_number(operand, filling)
     elif dtype.temporal:
         value = value // (10**9 // PER_SECOND[dtype.unit])
     return Bound(node, dtype, operand.slots, values=lambda b: computing.fill(operand.column(b), value, dtype))
