@@ -93,7 +93,7 @@ def test_large_blocks_of_every_layout_come_back(rows):
 
 
 def test_tall_results_have_an_array_per_column_and_wide_ones_a_matrix():
-    tall = Table(Schema.of(["a", "b"], [FLOAT] * 2), 50_000, [Band(np.zeros((2, 50_000)))])
+    tall = Table(Schema.of(["a", "b"], [FLOAT] * 2), 600_000, [Band(np.zeros((2, 600_000)))])
     wide = Table(Schema.of(list(range(70)), [FLOAT] * 70), 50_000, [Band(np.zeros((70, 50_000)))])
     short = Table(Schema.of(["a", "b"], [FLOAT] * 2), 50, [Band(np.zeros((2, 50)))])
     assert isinstance(read(write(tall)).bands[0].values, list)
@@ -102,12 +102,12 @@ def test_tall_results_have_an_array_per_column_and_wide_ones_a_matrix():
 
 
 def test_pco_decodes_straight_into_the_result():
-    values = np.arange(200_000)[None]
-    table = Table(Schema.of(["a"], [INT]), 200_000, [Band(values)])
+    values = np.arange(600_000)[None]
+    table = Table(Schema.of(["a"], [INT]), 600_000, [Band(values)])
     written = write(table)
-    assembly = Assembly(table.schema, None, 200_000)
+    assembly = Assembly(table.schema, None, 600_000)
     [before] = assembly._targets[0].arrays
-    add(assembly, written, 0, 200_000, 0)
+    add(assembly, written, 0, 600_000, 0)
     [after] = assembly.finish().bands[0].values
     assert after is before
     assert (after == values[0]).all()

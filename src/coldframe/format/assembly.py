@@ -27,8 +27,9 @@ __all__ = ["Assembly", "Dictionaries"]
 
 _OWN_ARRAYS = 64
 """Up to so many columns of a type get an array each, so that dropping a column frees its memory."""
-_TALL = 256 * 1024
-"""But only if such an array has more bytes than this."""
+_TALL = 4 * 1024 * 1024
+"""But only if such an array has more bytes than this: smaller ones have no huge pages, and their page faults cost more
+than the decoding."""
 
 
 class _Target:

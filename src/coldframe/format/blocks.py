@@ -37,7 +37,7 @@ BLOCK = np.dtype(
 
 VALIDITY = 1
 """In `flags`: the payload begins with the validity."""
-TINY = 8 * 1024
+TINY = 16 * 1024
 """Blocks below this many bytes are not worth a sample."""
 
 _LENGTH = Struct("<Q")
