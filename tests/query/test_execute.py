@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coldframe.exceptions import SchemaException, UnsortedDataException, UserInputException
+from coldframe.exceptions import InternalException, SchemaException, UnsortedDataException, UserInputException
+from coldframe.frames.meta import frame_meta, replace_meta
 from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pandas_out import denormalize
 from coldframe.query.builder import QueryBuilder
@@ -394,3 +396,18 @@ def test_medians_of_instants(ask):
     frame = pd.DataFrame({"k": [1, 1, 1, 1, 2], "t": stamps})
     made = ask(frame, QueryBuilder().groupby("k").agg({"t": "median"}))
     assert made["t"].tolist() == [pd.Timestamp("2020-01-02"), pd.Timestamp("2020-01-09")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "code"),
+    [
+        ("pickled", InternalException, "PICKLED"),
+        ("ndarray", SchemaException, "NUMPY_ARRAY"),
+        ("nested", SchemaException, "RECURSIVE"),
+    ],
+)
+def test_kinds_that_cannot_be_queried(frame, kind, error, code):
+    schema = normalize(frame, symbol="prices").schema
+    other = replace_meta(schema, msgspec.structs.replace(frame_meta(schema), kind=kind))
+    with pytest.raises(error, match=f"E_OPERATION_NOT_SUPPORTED_WITH_.*{code}"):
+        make_plan(QueryBuilder().head(1).clauses, other)

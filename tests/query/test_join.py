@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
-from coldframe.exceptions import SchemaException
+from coldframe.exceptions import SchemaException, UserInputException
+from coldframe.format.table import Table
+from coldframe.frames.meta import frame_meta, replace_meta
 from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pandas_out import denormalize
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.execute import run
 from coldframe.query.expressions import col
-from coldframe.query.join import stack_tables
+from coldframe.query.join import split_join, stack_tables
 from coldframe.query.plan import make_plan
 
 
@@ -194,3 +197,20 @@ def test_zero_rows():
     one = pd.DataFrame({"a": [1]}, index=days(1))
     assert join([one.iloc[:0], one])["a"].tolist() == [1]
     assert len(join([one.iloc[:0], one.iloc[:0]])) == 0
+
+
+@pytest.mark.parametrize(
+    "query", [QueryBuilder(), QueryBuilder().head(1), QueryBuilder().head(1).concat(), QueryBuilder().concat().concat()]
+)
+def test_concat_must_come_first_and_once(query):
+    with pytest.raises(UserInputException, match="concat"):
+        split_join(query.clauses)
+
+
+def test_kinds_that_cannot_be_joined():
+    table = normalize(pd.DataFrame({"a": [1]}), symbol="s")
+    for kind, error in (("pickled", SchemaException), ("ndarray", SchemaException), ("nested", UserInputException)):
+        meta = msgspec.structs.replace(frame_meta(table.schema), kind=kind)
+        other = Table(replace_meta(table.schema, meta), 1, table.bands)
+        with pytest.raises(error, match=kind):
+            stack_tables([("s", table), ("t", other)], "outer")

@@ -17,6 +17,7 @@ from coldframe.format.table import StringColumn, Table
 from coldframe.frames.categories import code_bits, recode, union_categories
 from coldframe.frames.meta import FrameMeta
 from coldframe.parallel import map_jobs
+from coldframe.query import clauses
 from coldframe.query.columns import Column, absent, coded, columns_of, stack
 from coldframe.query.computing import cast
 from coldframe.query.layout import Layout
@@ -63,6 +64,21 @@ def stack_tables(tables: Sequence[tuple[str, Table]], join: str) -> TableSource:
     return TableSource.of_columns(
         layout.schema(columns), columns, rows, symbol=", ".join(part.symbol for part in parts)
     )
+
+
+def split_join(query: Sequence[clauses.Clause]) -> tuple[str, list[clauses.Clause]]:
+    """How the first clause of a query joins symbols, and the clauses that follow it.
+
+    Examples
+    --------
+    >>> split_join([clauses.Concat("inner"), clauses.Head(3)])
+    ('inner', [Head(n=3)])
+    """
+    if not query or not isinstance(query[0], clauses.Concat):
+        raise UserInputException("the first clause of a query over several symbols joined must be concat")
+    if any(isinstance(clause, clauses.Concat) for clause in query[1:]):
+        raise UserInputException("concat can only be the first clause of a query")
+    return query[0].join, list(query[1:])
 
 
 def _check_kinds(parts: list[_Part]) -> None:

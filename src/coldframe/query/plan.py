@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from coldframe.exceptions import ErrorCode, SchemaException, UserInputException
+from coldframe.exceptions import ErrorCode, InternalException, SchemaException, UserInputException
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Schema
 from coldframe.query import clauses
@@ -56,10 +56,23 @@ def make_plan(
     date_range_given : bool
         Whether the read itself has a date range, which some origins of resample exclude.
     """
-    planner = _Planner(Layout.of(schema), date_range_given=date_range_given)
+    layout = Layout.of(schema)
+    check_queryable(layout.meta.kind)
+    planner = _Planner(layout, date_range_given=date_range_given)
     for clause in _reordered(list(query)):
         planner.add(clause)
     return planner.finish(columns)
+
+
+def check_queryable(kind: str, symbol: str = "the symbol") -> None:
+    """Raise the error for kinds of object whose rows cannot be queried."""
+    what = f"{symbol} holds {kind} data, which cannot be queried; read it whole"
+    if kind == "pickled":
+        raise InternalException(what, code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_PICKLED_DATA)
+    if kind == "ndarray":
+        raise SchemaException(what, code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_NUMPY_ARRAY)
+    if kind == "nested":
+        raise SchemaException(what, code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_RECURSIVE_NORMALIZED_DATA)
 
 
 def _reordered(query: list[clauses.Clause]) -> list[clauses.Clause]:
