@@ -29,7 +29,7 @@ from coldframe.stores.lmdb import LmdbStorage
 from coldframe.stores.lmdb_pages import damage_of
 from coldframe.stores.lmdb_view import SIZED
 from coldframe.stores.open import open_storage
-from coldframe.testing.conformance import StoreConformance, noise
+from coldframe.testing.conformance import StoreConformance, noise, run_threads
 from coldframe.testing.storage_conformance import StorageConformance
 
 
@@ -254,30 +254,65 @@ def test_one_environment_for_all_handles(tmp_path):
     assert len(lmdb_environment._open) >= 1
 
 
-def test_an_environment_is_closed_with_its_last_handle(tmp_path):
-    store = library(tmp_path)
+def test_closing(tmp_path):
+    store, other = library(tmp_path), library(tmp_path)
     store.get("library")
-    identity = (store.environment().device, store.environment().inode)
-    assert identity in lmdb_environment._open
+    other.get("library")
+    environment = store.environment()
+    with other.reading() as view:
+        store.close()
+        assert bytes(view.get("library").data) == b"options"
+        assert other.environment() is environment
+    store.get("library")
     store.close()
-    assert identity not in lmdb_environment._open
+    assert environment not in lmdb_environment._open.values()
     lmdb.open(str(tmp_path / "lib")).close()  # which is an error while it is open here
+    assert other.get("library").data == store.get("library").data == b"options"
+    assert store.environment() is other.environment()
 
 
 def test_opening_and_closing_in_many_threads(tmp_path):
     library(tmp_path)
 
-    def work():
-        for _ in range(60):
-            assert library(tmp_path).get("library").data == b"options"
+    def work(number):
+        for _ in range(100):
+            store = library(tmp_path)
+            assert store.get("library").data == b"options"
+            if number % 3 == 0:
+                store.close()
+            elif number % 3 == 1:
+                store.put(f"a{number}", b"")
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
+    run_threads(work, 6)
     assert library(tmp_path).get("library").data == b"options"
+
+
+def test_only_so_many_environments_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(lmdb_environment, "KEPT", 5)
+    storage = LmdbStorage(str(tmp_path))
+    stores = []
+    for number in range(12):
+        storage.create(f"lib{number}", "library", b"%d" % number)
+        stores.append(storage.store(f"lib{number}"))
+    for number in [*range(12), 3, 4, 5, 11, 0]:
+        assert stores[number].get("library").data == b"%d" % number
+        assert len(lmdb_environment._open) <= 5
+    with stores[1].reading() as one, stores[2].reading() as two:
+        for store in stores:
+            store.put("a", b"")
+        assert bytes(one.get("library").data) == b"1"
+        assert bytes(two.get("library").data) == b"2"
+
+
+def test_files_that_others_removed_are_let_go(tmp_path):
+    storage = LmdbStorage(str(tmp_path))
+    for name in ("gone", "stays"):
+        storage.create(name, "library", b"")
+    gone = storage.store("gone").environment()
+    shutil.rmtree(tmp_path / "gone")
+    storage.store("stays").get("library")
+    assert gone.handle is None
+    assert gone not in lmdb_environment._open.values()
 
 
 @pytest.mark.skipif(lmdb.__version__ < "2", reason="py-lmdb 1 does not notice")
@@ -609,20 +644,8 @@ def test_sizes_are_listed_without_touching_large_objects(store):
         store.put(f"k{size:07}", noise(size))
     with store.reading() as view:
         touched = []
-        real = view._txn
-
-        class Watching:
-            def get(self, key):
-                touched.append(key)
-                return real.get(key)
-
-            def cursor(self):
-                return real.cursor()
-
-            def abort(self):
-                real.abort()
-
-        view._txn = Watching()
+        real = view._get
+        view._get = lambda key: touched.append(key) or real(key)
         assert [entry.size for entry in view.list("k")] == sizes
     assert touched == [b"k0000000", b"k%07d" % (SIZED - 1)]
 
@@ -655,3 +678,32 @@ def test_a_view_ends_with_an_error_inside(store):
     with pytest.raises(KeyNotFoundException):
         read()
     assert store.environment().views == set()
+
+
+def test_closing_under_threads_that_read_write_and_grow(tmp_path, monkeypatch):
+    monkeypatch.setattr(lmdb_environment, "FIRST_MAP", 1 << 16)
+    library(tmp_path).put("fixed", noise(70_000))
+
+    def work(number):
+        store = library(tmp_path, map_size=None if number % 2 else 10**9)
+        reader = LmdbStorage(str(tmp_path), read_only=True).store("lib")
+        for step in range(40):
+            if number == 0:
+                store.close()
+            elif number == 1:
+                assert reader.get("fixed").data == noise(70_000)
+                reader.close()
+            elif number == 2:
+                store.put(f"grow/{step}", noise(50_000, step))
+            elif number == 3:
+                store.swap(f"head/{step}", b"", None)
+                store.close()
+            else:
+                with store.reading() as view:
+                    assert bytes(view.get("fixed").data) == noise(70_000)
+                    assert {entry.size for entry in view.list("grow/")} <= {50_000}
+
+    run_threads(work, 6)
+    store = library(tmp_path)
+    assert len([*store.list("grow/")]) == len([*store.list("head/")]) == 40
+    assert store.damage() is None

@@ -30,7 +30,7 @@ from coldframe.stores.base import (
     Swap,
     UnknownOutcome,
 )
-from coldframe.stores.lmdb_environment import DATA, UNBOUNDED, Environment, attach, is_closed, open_new
+from coldframe.stores.lmdb_environment import DATA, UNBOUNDED, Environment, attach, is_closed, open_new, release
 from coldframe.stores.lmdb_errors import disk_is_full, map_full, translated
 from coldframe.stores.lmdb_pages import damage_of
 from coldframe.stores.lmdb_stream import Batch, Batches, size_of
@@ -41,7 +41,9 @@ T = TypeVar("T")
 
 SMALLEST_LIMIT: Final = 1 << 18
 """Bytes: a `map_size` below this is taken as this; LMDB's own pages need some room."""
-ATTEMPTS = 5
+ATTEMPTS = 100
+"""A transaction that cannot begin so often gives up; two processes that both grow a map may need a few."""
+READERS_ATTEMPTS = 3
 LISTED_AT_ONCE = 1000
 
 
@@ -180,8 +182,10 @@ class LmdbStore(Store):
             raise translated(error, self.folder) from error
 
     def close(self) -> None:
-        """Let go of the environment; it is closed when no handle in this process uses it any more."""
-        self._environment = None
+        """Close the file, unless somebody in this process is reading or writing; any use opens it again."""
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            release(environment)
 
     # ------------------------------------------------------------------------------------------------ environment
 
@@ -197,9 +201,10 @@ class LmdbStore(Store):
         try:
             found = os.stat(self._data)
         except OSError as error:
-            self._environment = None
+            self.close()  # the disk gets its space back
             raise translated(error, self.folder) from None
         if environment is None or environment.inode != found.st_ino or environment.device != found.st_dev:
+            self.close()
             environment = attach(self.folder, read_only=self.read_only, limit=self.storage.limit)
             self._environment = environment
         return environment
@@ -210,7 +215,7 @@ class LmdbStore(Store):
             raise translated(error, self.folder) from error
         if is_closed(error):
             return
-        if isinstance(error, lmdb.ReadersFullError):
+        if isinstance(error, lmdb.ReadersFullError) and attempt < READERS_ATTEMPTS:
             if environment.handle is not None:
                 environment.handle.reader_check()
         elif isinstance(error, lmdb.MapResizedError | lmdb.PanicError):
@@ -230,6 +235,8 @@ class LmdbStore(Store):
         while True:
             environment = self.environment()
             with environment.write_lock:
+                if environment.inode < 0:  # closed meanwhile
+                    continue
                 self._prepare(environment)
                 try:
                     txn = environment.begin(write=True)
@@ -292,9 +299,8 @@ def _free_pages(environment: Environment) -> bool:
     The key is one that no object has.
     """
     try:
-        with environment.begin(write=True) as txn:
-            txn.put(MARK, b"")
-    except lmdb.Error:
+        _run(environment.begin(write=True), lambda txn: txn.put(MARK, b""))
+    except (lmdb.Error, _CommitFailed):
         return False
     return True
 
@@ -361,7 +367,7 @@ def _check(txn: Any, key: str, expected: str | None) -> None:
 
 def _check_listed(txn: Any, prefix: str, expected: Any) -> None:
     found = 0
-    for entry in entries(txn, prefix.encode(), b""):
+    for entry in entries(txn.cursor(), lambda key: len(txn.get(key)), prefix.encode(), b""):
         if entry.key not in expected:
             raise Conflict(entry.key)
         _check(txn, entry.key, expected[entry.key])

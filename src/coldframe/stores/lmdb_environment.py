@@ -14,7 +14,6 @@ import os
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -33,6 +32,8 @@ UNBOUNDED: Final = 1 << 62
 """The bound of a map without `map_size`."""
 FIRST_MAP: int | None = None
 """Overrides the size of the map at opening; tests set it to make maps grow."""
+KEPT = 64
+"""Environments that stay open when nobody uses them; each takes three file descriptors."""
 PATIENCE = 30.0
 """Seconds that growing the map waits for this process's readers."""
 
@@ -42,10 +43,10 @@ _SMALLEST_FILE = 8192
 _REOPEN_SECONDS = 5.0
 _LOCK_BYTES = 16 * 1024  # of 256 KiB: the slots of the first 250 readers
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _books_lock = threading.Lock()
 _forked = False
-_open: weakref.WeakValueDictionary[tuple[int, int], Environment] = weakref.WeakValueDictionary()
+_open: dict[tuple[int, int], Environment] = {}
 _inherited: list[Any] = []
 
 
@@ -76,7 +77,6 @@ class Environment:
     """
 
     __slots__ = (
-        "__weakref__",
         "begin",
         "blocked",
         "device",
@@ -131,8 +131,29 @@ class Environment:
 
     def follow(self) -> None:
         """Adopt the size that another process gave the file, or recover from a failed write."""
-        with self.write_lock, self._alone():
-            self._reopen(max(self.map_size, first_map(self.folder, UNBOUNDED)))
+        with self.write_lock:
+            if self.inode < 0:
+                return
+            with self._alone():
+                self._reopen(max(self.map_size, first_map(self.folder, UNBOUNDED)))
+
+    def retire(self) -> bool:
+        """Close it if nobody reads or writes just now; whether it is closed. Handles attach anew when they are used."""
+        if self.inode < 0:
+            return True
+        if not self.write_lock.acquire(blocking=False):
+            return False
+        try:
+            self.blocked = True
+            if self.views:
+                return False
+            self.device = self.inode = -1
+            handle, self.handle, self.begin = self.handle, None, _closed
+            handle.close()
+            return True
+        finally:
+            self.blocked = False
+            self.write_lock.release()
 
     def make_writable(self) -> None:
         """Reopen an environment that was opened to read only; `write_lock` is held."""
@@ -177,12 +198,17 @@ class Environment:
     def _reopen(self, map_size: int) -> None:
         handle, self.handle, self.begin = self.handle, None, _closed
         identity = (self.device, self.inode)
-        self.device = self.inode = -1
-        if handle is not None:
-            handle.close()
-        self._open(map_size)
+        try:
+            if handle is not None:
+                handle.close()
+            self._open(map_size)
+        except BaseException:
+            self.device = self.inode = -1
+            raise
         if identity != (self.device, self.inode):  # replaced meanwhile: handles attach to the new file themselves
             self.device = self.inode = -1
+            self.begin = _closed
+            self.handle.close()
 
     def _open(self, map_size: int) -> None:
         path = os.path.join(self.folder, DATA)
@@ -227,11 +253,35 @@ def attach(folder: str, *, read_only: bool, limit: int) -> Environment:
             raise deleted(folder) from None
         except OSError as error:
             raise translated(error, folder) from error
-        environment = _open.get((found.st_dev, found.st_ino))
+        environment = _open.pop((found.st_dev, found.st_ino), None)
         if environment is None or environment.inode < 0:
+            _close_some()
             environment = Environment(folder, read_only=read_only, limit=limit)
-            _open[environment.device, environment.inode] = environment
+        _open[environment.device, environment.inode] = environment  # the one used last is the last
         return environment
+
+
+def release(environment: Environment) -> None:
+    """Close an environment that nobody needs just now, or whose file is gone."""
+    with _lock:
+        identity = (environment.device, environment.inode)
+        if environment.retire() and _open.get(identity) is environment:
+            del _open[identity]
+
+
+def _close_some() -> None:
+    """Close those whose files are gone, which would keep their disk space, and those unused for longest."""
+    for identity, environment in list(_open.items()):
+        if (len(_open) >= KEPT or not _is_at(environment.folder, *identity)) and environment.retire():
+            del _open[identity]
+
+
+def _is_at(folder: str, device: int, inode: int) -> bool:
+    try:
+        found = os.stat(os.path.join(folder, DATA))
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (device, inode)
 
 
 def first_map(folder: str, limit: int) -> int:
@@ -244,7 +294,7 @@ def first_map(folder: str, limit: int) -> int:
     except OSError:
         size = 0
     if FIRST_MAP is not None:
-        return _whole(min(limit, max(FIRST_MAP, size)))
+        return _whole(min(limit, max(FIRST_MAP, 2 * size)))
     most = 128 * _GIB if sys.platform == "linux" and sys.maxsize > 1 << 32 else _GIB
     try:
         room = os.statvfs(folder)
@@ -292,8 +342,9 @@ def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
         except lmdb.Error as error:
             if "already open in this process" not in str(error) or time.monotonic() > deadline:
                 raise
-            # Either a forked child's copy of its parent's books says so, or another thread is closing it right now.
-            if not (_forked and _strike_off(folder)):
+            # Either this is a forked child or the library was recreated, and py-lmdb's list is wrong; or another thread
+            # is closing the file right now.
+            if not ((_forked or _replaced(folder)) and _strike_off(folder)):
                 time.sleep(0.001)
 
 
@@ -343,9 +394,9 @@ def _after_fork_in_child() -> None:
     global _lock, _books_lock, _open, _forked
     environments = list(_open.values())
     _forked = True
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _books_lock = threading.Lock()
-    _open = weakref.WeakValueDictionary()
+    _open = {}
     for environment in environments:
         views = list(environment.views)
         _keep(environment.handle, *(view.orphan() for view in views))
@@ -387,6 +438,11 @@ def _own_books() -> Iterator[None]:
             yield
         finally:
             books.env_keys = plain
+
+
+def _replaced(folder: str) -> bool:
+    """Whether another file is open that stood in this folder before: a read may be going on in it."""
+    return any(other.folder == folder and not _is_at(folder, *identity) for identity, other in list(_open.items()))
 
 
 def _strike_off(folder: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import lmdb
@@ -33,7 +33,7 @@ tag_of = xxhash.xxh3_64_hexdigest
 class LmdbView(Reader):
     """The context of `LmdbStore.reading`: consistent from entering to leaving it; its buffers live as long."""
 
-    __slots__ = ("_environment", "_get", "_store", "_txn", "buffers", "thread")
+    __slots__ = ("_cursors", "_environment", "_get", "_store", "_txn", "buffers", "thread")
 
     _environment: Environment
     _txn: Any
@@ -41,6 +41,7 @@ class LmdbView(Reader):
     def __init__(self, store: LmdbStore, *, buffers: bool = True) -> None:
         self._store = store
         self.buffers = buffers
+        self._cursors: list[Any] | None = None
 
     def __enter__(self) -> Self:
         self.thread = threading.get_ident()
@@ -54,8 +55,8 @@ class LmdbView(Reader):
                     continue
                 environment.views.add(self)
             try:
-                self._txn = txn = environment.begin(buffers=self.buffers)
-                self._get = txn.get
+                self._txn = environment.begin(buffers=self.buffers)
+                self._get = self._txn.get
                 return self
             except lmdb.Error as error:
                 environment.views.discard(self)
@@ -66,10 +67,15 @@ class LmdbView(Reader):
                 raise
 
     def __exit__(self, *_: object) -> None:
-        txn = self._txn
-        self._txn = _ended  # a transaction keeps its slot in the lock file until it is deallocated
+        # A transaction keeps its slot in the lock file until it is deallocated. So this must happen here, and before
+        # the environment may be closed by another thread: neither a name nor a cursor may keep it alive.
+        if self._cursors:
+            for cursor in self._cursors:
+                cursor.close()
+            self._cursors = None
         self._get = _ended.get
-        txn.abort()
+        self._txn.abort()
+        self._txn = _ended
         self._environment.views.discard(self)
 
     def get(self, key: str) -> Stored:
@@ -111,7 +117,11 @@ class LmdbView(Reader):
     def list(self, prefix: str, start_after: str = "") -> Iterator[Entry]:
         """The entries under a prefix, in the order of keys; without touching the large objects."""
         try:
-            yield from entries(self._txn, prefix.encode(), start_after.encode())
+            cursor = self._txn.cursor()
+            if self._cursors is None:
+                self._cursors = []
+            self._cursors.append(cursor)
+            yield from entries(cursor, lambda key: len(self._get(key)), prefix.encode(), start_after.encode())
         except lmdb.Error as error:
             raise self._translated(error, prefix) from error
 
@@ -149,9 +159,8 @@ _ended: Final = _NoTransaction("this read has ended: use what it gave within its
 _forked: Final = _NoTransaction("this read began before a fork: begin a new one in the child process.")
 
 
-def entries(txn: Any, prefix: bytes, start_after: bytes) -> Iterator[Entry]:
-    """Walk the keys of a prefix; sizes of large objects come from their own records."""
-    cursor = txn.cursor()
+def entries(cursor: Any, length: Callable[[bytes], int], prefix: bytes, start_after: bytes) -> Iterator[Entry]:
+    """Walk the keys of a prefix; sizes of large objects come from records of their own, others from `length`."""
     # The mark of `start_after` itself comes before this, every other key behind it.
     if start_after >= prefix and start_after:
         positioned = cursor.set_range(start_after + AFTER_MARK)
@@ -171,7 +180,7 @@ def entries(txn: Any, prefix: bytes, start_after: bytes) -> Iterator[Entry]:
                 pending = b""
                 continue
             if pending:
-                yield Entry(pending.decode(), len(txn.get(pending)))
+                yield Entry(pending.decode(), length(pending))
             pending = key
     if pending:
-        yield Entry(pending.decode(), len(txn.get(pending)))
+        yield Entry(pending.decode(), length(pending))
