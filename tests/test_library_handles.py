@@ -70,7 +70,8 @@ MUTATING: dict[str, Callable[[Library], Any]] = {
     "compact_symbol_list": lambda lib: lib.compact_symbol_list(),
 }
 READING = {
-    "read", "read_batch", "read_batch_and_join", "collect_lazy", "collect_lazy_batch", "collect_lazy_join", "explain_lazy", "read_metadata", "read_metadata_batch", "head", "tail", "get_description",
+    "read", "read_batch", "read_batch_and_join", "collect_lazy", "collect_lazy_batch", "collect_lazy_join",
+    "collect_lazy_batches", "explain_lazy", "read_metadata", "read_metadata_batch", "head", "tail", "get_description",
     "get_description_batch", "list_symbols", "list_versions", "list_snapshots", "has_symbol", "options",
     "enterprise_options", "name", "verify", "reload_symbol_list", "parse_list_of_symbols", "adopt",
 }  # fmt: skip

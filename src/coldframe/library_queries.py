@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +106,12 @@ class LibraryQueries(LibraryBase):
         from coldframe.operations import query as querying
 
         return querying.explain(self._catalog, item_of(request), query.clauses)
+
+    def collect_lazy_batches(self, request: ReadRequest, query: QueryBuilder, max_rows: int) -> Iterator[Any]:
+        """The rows of a `LazyDataFrame` as Arrow record batches, read as they are consumed."""
+        from coldframe.operations import query as querying
+
+        return querying.read_in_pieces(self._catalog, item_of(request), query.clauses, max_rows)
 
     def _joined(
         self, requests: Sequence[tuple[ReadRequest, QueryBuilder | None]], join: str, clauses: Sequence[Any]

@@ -198,8 +198,9 @@ def keep_rows(base: Contents, rows: int) -> Contents:
 def _schema_number(made: Contents, schema: Schema) -> int:
     """The position of a schema in the manifest's list, to which it is added where it is new."""
     schemas = made.manifest.schemas
+    number: int
     for number in (made.manifest.schema, *range(len(schemas))):
-        if bool(made.schema(number) == schema):
+        if made.schema(number) == schema:
             return number
     identifier = new_id()
     made.fresh[identifier] = encode_schema(schema)

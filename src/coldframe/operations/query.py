@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
 from coldframe.catalog.catalog import Catalog
-from coldframe.catalog.versions import Version
+from coldframe.catalog.damage import damaged
+from coldframe.catalog.versions import Version, resolve
 from coldframe.exceptions import ArcticException, ErrorCode, InternalException
+from coldframe.format.checksums import Damage
 from coldframe.format.table import Table
+from coldframe.frames.arrow_out import record_batch
 from coldframe.frames.meta import frame_meta
 from coldframe.frames.pandas_out import denormalize
 from coldframe.operations.read import Wanted, result_of, rows_wanted, with_version
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.source import StoredSource
+from coldframe.query import explain as planning
 from coldframe.query.clauses import Clause
-from coldframe.query.execute import candidates, run
+from coldframe.query.execute import run, stream
 from coldframe.query.join import stack_tables
 from coldframe.query.plan import make_plan
 from coldframe.query.steps import Plan
@@ -79,26 +83,24 @@ def explain(catalog: Catalog, item: ReadItem, query: Sequence[Clause]) -> str:
 
     def work(reader: Reader, version: Version) -> str:
         source, plan = _planned(reader, version, wanted, query)
-        stage = plan.stages[0]
-        left = candidates(stage, source)
-        width = len(stage.entry.fields)
-        slots = set(stage.live).union(*(step.reads for step in stage.steps))
-        columns = np.array(sorted(slot for slot in slots if slot < width), dtype=np.intp)
-        size = sum(source.bytes_of(int(index), columns) for index in left)
-        names = [source.schema.names[column] for column in columns.tolist()]
-        lines = [
-            f"symbol {version.symbol!r}, version {version.record.number}: {int(source.rows.sum()):,} rows",
-            f"slices: {len(source.rows):,}, after pruning {len(left):,}",
-            f"columns read: {len(names)} of {source.schema.width}: {', '.join(map(str, names[:20]))}",
-            f"bytes to fetch: {size:,} at most",
-        ]
-        for number, stage in enumerate(plan.stages):
-            reducer = type(stage.reducer).__name__ if stage.reducer is not None else "Gather"
-            steps = [type(step).__name__ for step in stage.steps]
-            lines.append(f"stage {number + 1}: on each slice {', '.join(steps) or 'nothing'}; then {reducer}")
-        return "\n".join(lines)
+        return planning.explain(plan, source)
 
     return with_version(catalog, item.symbol, wanted.as_of, work)
+
+
+def read_in_pieces(
+    catalog: Catalog, item: ReadItem, query: Sequence[Clause], max_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a query as Arrow record batches, made as they are consumed, within one view of the store."""
+    wanted = Wanted(item)
+    try:
+        with catalog.store.reading() as reader:
+            version = resolve(reader, catalog, item.symbol, wanted.as_of.value, by_time=wanted.as_of.by_time)
+            source, plan = _planned(reader, version, wanted, query)
+            for table in stream(plan, source, max_rows):
+                yield record_batch(table)
+    except Damage as damage:
+        raise damaged(damage, catalog.library, item.symbol) from damage
 
 
 def _run(reader: Reader, version: Version, wanted: Wanted, query: Sequence[Clause]) -> Table:

@@ -106,9 +106,9 @@ class StoredSource:
             nulls[where[exact]] = found["nulls"][exact]
         return Statistics(known, least, most, nulls)
 
-    def bytes_of(self, index: int, columns: NDArray[np.intp]) -> int:
-        """The encoded bytes of some columns of a slice."""
-        return self._rows.size(index, self._stored(columns))
+    def stored_bytes(self, slices: NDArray[np.intp], columns: NDArray[np.intp]) -> int:
+        """The encoded bytes of some columns of some slices."""
+        return sum(self._rows.size(index, self._stored(columns)) for index in slices.tolist())
 
     def _stored(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.sort(self.schema.place[columns])
