@@ -13,6 +13,7 @@ from coldframe.exceptions import InternalException, SchemaException, UnsortedDat
 from coldframe.frames.meta import frame_meta, replace_meta
 from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pandas_out import denormalize
+from coldframe.parallel import map_jobs
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.execute import run
 from coldframe.query.expressions import col, where
@@ -335,6 +336,7 @@ PARTS = ["year", "quarter", "month", "day", "hour", "minute", "second", "microse
 PARTS += ["weekday", "dayofweek", "dayofyear", "day_of_week", "day_of_year"]
 
 
+@pytest.mark.filterwarnings("ignore:Series.dt")
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("zone", [None, "America/New_York"])
 @pytest.mark.parametrize("unit", ["s", "us", "ns"])
@@ -411,3 +413,21 @@ def test_kinds_that_cannot_be_queried(frame, kind, error, code):
     other = replace_meta(schema, msgspec.structs.replace(frame_meta(schema), kind=kind))
     with pytest.raises(error, match=f"E_OPERATION_NOT_SUPPORTED_WITH_.*{code}"):
         make_plan(QueryBuilder().head(1).clauses, other)
+
+
+def test_queries_inside_workers_do_not_wait_for_workers(ask):
+    frame = pd.DataFrame({"x": np.arange(200_000.0), "k": np.arange(200_000) % 7})
+    queries = [
+        QueryBuilder()[col("x") > 5].tail(3),
+        QueryBuilder().groupby("k").agg({"x": "sum"}),
+        QueryBuilder().sort_values("x", ascending=False).head(3),
+    ]
+    wanted = [ask(frame, query, size=20_000) for query in queries]
+    made = map_jobs(lambda query: ask(frame, query, size=20_000), queries * 4)
+    for got, want in zip(made, wanted * 4, strict=True):
+        pd.testing.assert_frame_equal(got, want)
+
+
+def test_dates_after_sorting_need_no_order(ask, frame):
+    query = QueryBuilder().sort_values("i", ascending=False).date_range((frame.index[1], frame.index[3]))
+    assert ask(frame, query, ordered=False)["i"].tolist() == frame["i"].iloc[3:0:-1].tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,13 @@ from coldframe.query.batch import Batch
 from coldframe.query.columns import Column, empty, stack_strings, take_strings
 from coldframe.query.steps import Step
 
-_INLINE = 1 << 15
-"""Below this many values a result is gathered in the calling thread."""
+_SMALL = 1 << 15
+"""So many values are worked on in the calling thread: handing them over would take longer."""
+
+
+def alone(values: int) -> bool:
+    """Whether to work in the calling thread: for few values, and in a worker, which must not wait for workers."""
+    return values <= _SMALL or threading.current_thread().name.startswith("coldframe")
 
 
 def collect(
@@ -38,7 +44,7 @@ def collect(
         gather(*job)
         batch.forget(frozenset())
 
-    map_jobs(work, jobs, inline=rows * len(slots) < _INLINE)
+    map_jobs(work, jobs, inline=alone(rows * len(slots)))
     return gathering.finish(), rows
 
 

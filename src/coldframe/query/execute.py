@@ -12,7 +12,7 @@ from coldframe.exceptions import UnsortedDataException
 from coldframe.format.table import Table
 from coldframe.parallel import cores, map_jobs, stream_jobs
 from coldframe.query.batch import Batch
-from coldframe.query.collect import collect
+from coldframe.query.collect import alone, collect
 from coldframe.query.columns import Column
 from coldframe.query.group import group
 from coldframe.query.layout import renumbered
@@ -25,8 +25,6 @@ from coldframe.query.steps import Between, Bucket, Cut, Group, Keep, Order, Plan
 Live = list[tuple[Step, frozenset[int]]]
 _HELD = 64 << 20
 """Bytes of columns kept from filtering to gathering; what is beyond is loaded again."""
-_SMALL = 1 << 15
-"""Sources of no more rows are worked on in the calling thread."""
 
 
 def run(plan: Plan, source: Source) -> Table:
@@ -124,7 +122,7 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
         batches = _select(stage, source, batches, steps[: cut + 1])
         steps = steps[cut + 1 :]
         batches = _still(stage, source, batches, steps)
-    inline = sum(batch.rows for batch in batches) <= _SMALL
+    inline = alone(sum(batch.rows for batch in batches))
     if isinstance(reducer, Group | Bucket):
         _announce(source, batches, stage.live | _reads(steps))
     if isinstance(reducer, Group):
@@ -141,7 +139,7 @@ def _gather(
     stage: Stage, source: Source, batches: list[Batch], steps: Live, fields: list[tuple[int, Any]]
 ) -> tuple[list[Column], int]:
     """Do the steps, and gather the rows that are left."""
-    inline = sum(batch.rows for batch in batches) <= _SMALL
+    inline = alone(sum(batch.rows for batch in batches))
     last = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Keep | Between)), default=-1)
     if last >= 0:
         batches = _filter(source, batches, steps[: last + 1], inline=inline)
@@ -171,7 +169,7 @@ def _reorder(stage: Stage, columns: list[Column], rows: int) -> tuple[list[Colum
         assert not isinstance(reducer, Group | Bucket | None)  # noqa: S101 -- dealt with by the caller
         chosen = unrepeated([by_slot[slot] for slot in reducer.slots], reducer.keep, rows)
     wanted = columns[: len(stage.exit.fields)]
-    return map_jobs(lambda column: column.take(chosen), wanted, inline=rows <= _SMALL), len(chosen)
+    return map_jobs(lambda column: column.take(chosen), wanted, inline=alone(rows)), len(chosen)
 
 
 def _check_order(stage: Stage, source: Source) -> None:
@@ -271,7 +269,7 @@ def _cut(source: Source, batches: list[Batch], steps: Live, cut: Cut) -> list[Ba
         return _cut_rows(batches, cut)
     if cut.from_start or cut.from_end:
         return _cut_rows(_until(source, batches, steps, cut), cut)
-    inline = sum(batch.rows for batch in batches) <= _SMALL
+    inline = alone(sum(batch.rows for batch in batches))
     return _cut_rows(_filter(source, batches, steps, inline=inline), cut)
 
 
@@ -284,7 +282,7 @@ def _until(source: Source, batches: list[Batch], steps: Live, cut: Cut) -> list[
     found, window = 0, cores()
     while waiting and found < wanted:
         some, waiting = waiting[:window], waiting[window:]
-        inline = sum(batch.rows for batch in some) <= _SMALL
+        inline = alone(sum(batch.rows for batch in some))
         kept = _filter(source, some, steps, inline=inline)
         found += sum(batch.rows for batch in kept)
         done += kept

@@ -18,6 +18,7 @@ from coldframe.frames.categories import code_bits, recode, union_categories
 from coldframe.frames.meta import FrameMeta
 from coldframe.parallel import map_jobs
 from coldframe.query import clauses
+from coldframe.query.collect import alone
 from coldframe.query.columns import Column, absent, coded, columns_of, stack
 from coldframe.query.computing import cast
 from coldframe.query.layout import Layout
@@ -60,7 +61,7 @@ def stack_tables(tables: Sequence[tuple[str, Table]], join: str) -> TableSource:
     layout = Layout(Scope(fields, len(levels)), meta)
     jobs = list(zip(fields, places, strict=True))
     rows = sum(part.rows for part in parts)
-    columns = map_jobs(lambda job: _stacked(parts, *job), jobs, inline=rows * len(jobs) < 1 << 16)
+    columns = map_jobs(lambda job: _stacked(parts, *job), jobs, inline=alone(rows * len(jobs)))
     return TableSource.of_columns(
         layout.schema(columns), columns, rows, symbol=", ".join(part.symbol for part in parts)
     )

@@ -81,7 +81,7 @@ def _reordered(query: list[clauses.Clause]) -> list[clauses.Clause]:
     while moved:
         moved = False
         for at in range(len(query) - 1):
-            if isinstance(query[at], clauses.Sort) and isinstance(query[at + 1], clauses.Filter | clauses.DateRange):
+            if isinstance(query[at], clauses.Sort) and isinstance(query[at + 1], clauses.Filter):
                 query[at], query[at + 1] = query[at + 1], query[at]
                 moved = True
     return query
