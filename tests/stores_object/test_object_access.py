@@ -21,7 +21,7 @@ from coldframe.testing.servers.identities import (
 )
 
 
-@pytest.fixture(params=["ministack_server", "ceph_server"])
+@pytest.fixture(params=["ministack_server", pytest.param("ceph_server", marks=pytest.mark.slow)])
 def server(request):
     return request.getfixturevalue(request.param)
 
@@ -362,7 +362,7 @@ def far(ministack_server, prefix):
 def test_a_wrong_region_is_known_as_such(far):
     storage = parse(replace(far, region="us-west-2").uri())
     for work in (storage.names, lambda: storage.store("l").get("a"), lambda: storage.store("l").put("a", b"")):
-        with pytest.raises(StorageException, match="not in region 'us-west-2'.*add region="):
+        with pytest.raises(StorageException, match=r"not in region 'us-west-2'.*add region="):
             work()
 
 
@@ -375,7 +375,7 @@ class LikeAmazon(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_HEAD = do_PUT = answer
+    do_GET = do_HEAD = do_PUT = answer  # noqa: N815 - the names that the base class looks for
 
     def log_message(self, *_):
         pass

@@ -63,8 +63,12 @@ def test_one_fault_is_survived_or_typed(proxied, proxy, store, operation, fault)
     assert time.monotonic() - started < LIMIT
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in ("corrupt", "stall", "truncate")])
-@pytest.mark.parametrize("operation", OPERATIONS)
+LASTING = [fault for fault in FAULTS if fault not in ("corrupt", "stall", "truncate")]
+
+
+@pytest.mark.parametrize(("operation", "fault"), [
+    pytest.param(operation, fault, marks=[] if (number + at) % 10 == 0 or fault == "denied" else [pytest.mark.slow])
+    for number, operation in enumerate(OPERATIONS) for at, fault in enumerate(LASTING)])
 def test_a_lasting_fault_is_a_typed_error_in_time(proxied, proxy, store, operation, fault):
     proxy.inject(fault)
     started = time.monotonic()

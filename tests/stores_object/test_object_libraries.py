@@ -47,8 +47,9 @@ def uri_of(server, prefix, **options):
     return server.uri(**{name: prefix, **options})
 
 
-@pytest.mark.parametrize("name", ["ministack_server", "ceph_server", "azurite_server"])
 @pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.parametrize("name", ["ministack_server", pytest.param("ceph_server", marks=pytest.mark.slow),
+                                  pytest.param("azurite_server", marks=pytest.mark.slow)])
 def test_many_processes_append_to_one_symbol(name, method, request, prefix, runs):
     server, processes, turns = request.getfixturevalue(name), 8, max(4, runs(100))
     if method == "fork":
