@@ -431,3 +431,16 @@ def test_queries_inside_workers_do_not_wait_for_workers(ask):
 def test_dates_after_sorting_need_no_order(ask, frame):
     query = QueryBuilder().sort_values("i", ascending=False).date_range((frame.index[1], frame.index[3]))
     assert ask(frame, query, ordered=False)["i"].tolist() == frame["i"].iloc[3:0:-1].tolist()
+
+
+@pytest.mark.parametrize("size", [3, 100])
+def test_many_columns_of_one_type_are_one_array(ask, sliced, size):
+    frame = pd.DataFrame(np.arange(2000.0).reshape(20, 100), columns=[f"c{n}" for n in range(100)])
+    query = QueryBuilder()[col("c3") > 500].apply("c7", col("c7") + 1)
+    wanted = frame[frame["c3"] > 500].assign(c7=lambda f: f["c7"] + 1).reset_index(drop=True)
+    pd.testing.assert_frame_equal(ask(frame, query, size=size), wanted)
+    table = normalize(frame, symbol="prices")
+    result = run(make_plan(query.clauses, table.schema), sliced(table, size))
+    assert isinstance(result.bands[0].values, np.ndarray)
+    reverse = QueryBuilder().select(*list(frame)[::-1])
+    pd.testing.assert_frame_equal(ask(frame, reverse, size=size), frame.iloc[:, ::-1])

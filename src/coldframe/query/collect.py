@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coldframe.format.dtypes import DType
 from coldframe.format.table import StringColumn
 from coldframe.parallel import map_jobs
 from coldframe.query.batch import Batch
-from coldframe.query.columns import Column, empty, stack_strings, take_strings
+from coldframe.query.columns import MANY, Column, empty, stack_strings, take_strings
 from coldframe.query.steps import Step
 
 _SMALL = 1 << 15
@@ -48,6 +49,20 @@ def collect(
     return gathering.finish(), rows
 
 
+def _arrays(dtypes: dict[int, DType], rows: int) -> dict[int, NDArray[Any]]:
+    """Memory for columns: an array each, so that dropping one frees it; of many of one type, rows of one array."""
+    together: dict[DType, list[int]] = {}
+    for slot, dtype in dtypes.items():
+        together.setdefault(dtype, []).append(slot)
+    arrays: dict[int, NDArray[Any]] = {}
+    for dtype, slots in together.items():
+        if len(slots) > MANY:
+            arrays.update(zip(slots, np.empty((len(slots), rows), dtype=dtype.storage), strict=True))
+        else:
+            arrays.update((slot, np.empty(rows, dtype=dtype.storage)) for slot in slots)
+    return arrays
+
+
 class _Gathering:
     """The arrays of the result while they are filled: disjoint rows by several threads."""
 
@@ -55,7 +70,7 @@ class _Gathering:
         self._slots = slots
         self._rows = rows
         distinct = dict(slots)
-        self._numbers = {s: np.empty(rows, dtype=dtype.storage) for s, dtype in distinct.items() if dtype.fixed}
+        self._numbers = _arrays({slot: dtype for slot, dtype in distinct.items() if dtype.fixed}, rows)
         self._strings: dict[int, list[StringColumn | None]] = {
             slot: [None] * batches for slot, dtype in distinct.items() if not dtype.fixed
         }

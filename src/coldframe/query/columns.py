@@ -14,6 +14,8 @@ from coldframe.format.table import NAN, NONE, Band, StringColumn, Table
 
 NAT = np.iinfo(np.int64).min
 Rows = NDArray[np.intp]
+MANY = 64
+"""More columns of one type than this share one array."""
 
 
 class Column:
@@ -233,5 +235,18 @@ def table_of(
         if any(column.valid is not None for column in members):
             full = np.ones(rows, dtype=np.bool_)
             valid = np.stack([full if column.valid is None else column.valid for column in members])
-        bands.append(Band([column.data for column in members], valid))
+        bands.append(Band(_together([column.data for column in members]), valid))
     return Table(schema, rows, bands)
+
+
+def _together(arrays: list[Any]) -> Any:
+    """The one array of which these are the rows, all and in order; else the arrays."""
+    whole = getattr(arrays[0], "base", None) if len(arrays) > MANY else None
+    if not isinstance(whole, np.ndarray) or whole.shape != (len(arrays), len(arrays[0])):
+        return arrays
+    start, step = whole.__array_interface__["data"][0], whole.strides[0]
+    in_place = all(
+        array.base is whole and array.__array_interface__["data"][0] == start + at * step
+        for at, array in enumerate(arrays)
+    )
+    return whole if in_place else arrays
