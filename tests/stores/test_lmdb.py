@@ -707,3 +707,25 @@ def test_closing_under_threads_that_read_write_and_grow(tmp_path, monkeypatch):
     store = library(tmp_path)
     assert len([*store.list("grow/")]) == len([*store.list("head/")]) == 40
     assert store.damage() is None
+
+
+def test_reads_and_writes_do_not_ask_for_the_times_of_the_file(store, monkeypatch):
+    """After that question Linux (since 6.13) gives the file a finer time, and each commit takes far longer."""
+    store.get("library")
+    asked = []
+    real = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, *more, **options: asked.append(path) or real(path, *more, **options))
+    store.get("library")
+    store.publish(Publication([("a", b"1")], Swap("head", b"1", None)))
+    store.put("b", b"1")
+    monkeypatch.undo()
+    assert {Path(path).name for path in asked} == {"lock.mdb"}
+
+
+def test_a_lock_file_that_disappears_is_no_deleted_library(store):
+    store.put("a", b"1")
+    (Path(store.folder) / "lock.mdb").unlink()
+    environment = store.environment()
+    assert store.get("a").data == b"1"
+    store.put("b", b"1")
+    assert store.environment() is environment

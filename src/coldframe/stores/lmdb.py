@@ -30,7 +30,7 @@ from coldframe.stores.base import (
     Swap,
     UnknownOutcome,
 )
-from coldframe.stores.lmdb_environment import DATA, UNBOUNDED, Environment, attach, is_closed, open_new, release
+from coldframe.stores.lmdb_environment import DATA, LOCK, UNBOUNDED, Environment, attach, is_closed, open_new, release
 from coldframe.stores.lmdb_errors import disk_is_full, map_full, translated
 from coldframe.stores.lmdb_pages import damage_of
 from coldframe.stores.lmdb_stream import Batch, Batches, size_of
@@ -76,6 +76,7 @@ class LmdbStore(Store):
         self.folder = storage.folder(library)
         self.read_only = storage.read_only
         self._data = os.path.join(self.folder, DATA)
+        self._lock = os.path.join(self.folder, LOCK)
         self._environment: Environment | None = None
 
     def __repr__(self) -> str:
@@ -198,16 +199,25 @@ class LmdbStore(Store):
             The library was deleted, or never created.
         """
         environment = self._environment
+        if environment is not None:
+            try:
+                found = os.stat(self._lock if environment.locked else self._data)
+                if found.st_ino == environment.inode and found.st_dev == environment.device:
+                    return environment
+            except OSError:
+                pass  # deleted, or only the lock file
+        return self._attach()
+
+    def _attach(self) -> Environment:
+        before = self._environment
         try:
-            found = os.stat(self._data)
-        except OSError as error:
+            self._environment = attach(self.folder, read_only=self.read_only, limit=self.storage.limit)
+        except BaseException:
             self.close()  # the disk gets its space back
-            raise translated(error, self.folder) from None
-        if environment is None or environment.inode != found.st_ino or environment.device != found.st_dev:
-            self.close()
-            environment = attach(self.folder, read_only=self.read_only, limit=self.storage.limit)
-            self._environment = environment
-        return environment
+            raise
+        if before is not None and before is not self._environment:
+            release(before)
+        return self._environment
 
     def recover(self, environment: Environment, error: lmdb.Error, attempt: int) -> None:
         """Do what lets a transaction begin that could not, or raise."""
