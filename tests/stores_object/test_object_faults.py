@@ -10,7 +10,7 @@ import pytest
 from coldframe.exceptions import ArcticException, ErrorCode, PermissionException, StorageException
 from coldframe.stores.base import Conflict, Fetch, Publication, Swap, UnknownOutcome
 from coldframe.stores.object_uri import parse
-from coldframe.testing.proxy import FAULTS
+from coldframe.testing.proxy import FAULTS, FaultProxy
 
 LIMIT = 12.0  # seconds: retries end after 3, a stalled request after 2 more
 BODY = bytes(range(256)) * 40
@@ -191,3 +191,29 @@ def test_writers_that_race_through_a_bad_network_lose_nothing(proxy, proxied, fa
     assert set(done) <= there
     assert there <= set(done) | set(unknown)
     assert len(done) + len(unknown) == 24
+
+
+@pytest.mark.parametrize("fault", ["drop_after", "error_after"])
+@pytest.mark.parametrize("name", ["ceph_server", "azurite_server", "gcs_server"])
+def test_lost_replies_on_other_servers(name, fault, request, prefix):
+    server = request.getfixturevalue(name)
+    with FaultProxy(server.endpoint) as proxy:
+        folder = {"Path_prefix" if "azurite" in name else "path_prefix": prefix}
+        store = parse(server.uri(endpoint=proxy.endpoint, retry_timeout=3, **folder)).store("lib")
+        proxy.inject(fault, methods=["PUT"], times=1)
+        first = store.swap("head", b"one", None)
+        assert (store.get("head").tag, store.get("head").data) == (first, b"one")
+        proxy.inject(fault, methods=["PUT"], times=1)
+        second = store.swap("head", b"two", first)
+        assert (store.get("head").tag, store.get("head").data) == (second, b"two")
+        proxy.inject(fault, methods=["PUT"], times=1)
+        with pytest.raises((Conflict, UnknownOutcome)):
+            store.swap("head", b"three", first)
+        proxy.inject(fault, methods=["PUT"], times=1)
+        with pytest.raises((Conflict, UnknownOutcome)):
+            store.swap("head", b"three", None)
+        proxy.inject(fault, times=3)
+        store.put("data/a", b"a")
+        store.delete(["data/a", "data/none"])
+        assert [entry.key for entry in store.list("")] == ["head"]
+        assert store.get("head").data == b"two"
