@@ -108,6 +108,7 @@ class Contents:
     pieces: Pieces
     fresh: dict[bytes, bytes] = field(default_factory=dict)
     dropped: set[tuple[str, bytes]] = field(default_factory=set)
+    _chunks: dict[bytes, Slices] = field(default_factory=dict)
 
     def piece(self, identifier: bytes) -> bytes | memoryview:
         """A piece, fresh or stored."""
@@ -125,7 +126,11 @@ class Contents:
 
     def chunk(self, number: int) -> Slices:
         """The slices of one chunk."""
-        return Slices.of_chunk(decode_chunk(self.piece(self.manifest.chunks[number].id)))
+        identifier = self.manifest.chunks[number].id
+        slices = self._chunks.get(identifier)
+        if slices is None:
+            slices = self._chunks[identifier] = Slices.of_chunk(decode_chunk(self.piece(identifier)))
+        return slices
 
     def slices(self, start: int = 0, stop: int | None = None) -> tuple[Slices, int]:
         """The slices of the chunks that hold rows `start` to `stop`, and the row at which the first of them begins."""

@@ -18,6 +18,9 @@ from coldframe.format.dtypes import DType
 Name = str | int | float | bool | None
 
 
+SELECTIONS_KEPT = 64
+
+
 class Schema(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """Names and types of the columns of a table.
 
@@ -109,6 +112,19 @@ class Schema(msgspec.Struct, frozen=True, array_like=True, dict=True):
         >>> schema.select(np.array([0, 2])).names
         ['t', 'b']
         """
+        known = self._selections.get(stored.tobytes())
+        if known is None:
+            known = self._selections[stored.tobytes()] = self._select(stored)
+            if len(self._selections) > SELECTIONS_KEPT:
+                self._selections.clear()
+        return known
+
+    @cached_property
+    def _selections(self) -> dict[bytes, Schema]:
+        """Schemas made by `select`: the same columns are asked for slice after slice."""
+        return {}
+
+    def _select(self, stored: NDArray[Any]) -> Schema:
         columns = np.sort(self.order[stored])
         kinds = self.kind_of[columns]
         used = np.zeros(len(self.types), dtype=bool)
