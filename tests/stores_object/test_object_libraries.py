@@ -265,3 +265,15 @@ def test_a_fault_in_the_middle_of_anything(ministack_server, prefix, fault):
                     assert len(after) in (before, before + ROWS, ROWS)
                 elif name == "append":
                     assert len(after) == before + ROWS
+
+
+def test_deletions_are_made_in_batches(ministack_server, prefix, proxy, monkeypatch):
+    store = parse(ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix)).store("lib")
+    keys = [f"k/{number:04}" for number in range(1300)]
+    store.put_many((key, b"") for key in keys[:50])
+    for size, requests in ((None, 2), (400, 4)):
+        monkeypatch.setattr("coldframe.stores.object_store.get_config_int", lambda _, size=size: size)
+        proxy.forget()
+        store.delete(keys)
+        assert proxy.count("POST") == proxy.count() == requests
+    assert list(store.list("")) == []

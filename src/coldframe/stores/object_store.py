@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
+from coldframe.config import get_config_int
 from coldframe.exceptions import ArcticException, KeyNotFoundException, NoDataFoundException, PermissionException
 from coldframe.stores.base import (
     Buffer,
@@ -164,7 +165,8 @@ class ObjectStore(Store):
     def delete(self, keys: Sequence[str]) -> None:
         self._may_write("delete", "objects")
         paths = [self._path(key) for key in keys]
-        batches = [paths[at : at + DELETE_BATCH] for at in range(0, len(paths), DELETE_BATCH)]
+        size = min(max(get_config_int("S3Storage.DeleteBatchSize") or DELETE_BATCH, 1), DELETE_BATCH)
+        batches = [paths[at : at + size] for at in range(0, len(paths), size)]
         self._requests.workers.map(self._delete, batches)
 
     def _delete(self, paths: Sequence[str]) -> None:
