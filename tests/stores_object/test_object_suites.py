@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.crash import test_crash_points as points
 from tests.crash.scenarios import NOW, Kept, fill, opened
-from tests.model import test_model as model
 
 from coldframe.arctic import Arctic
 from coldframe.catalog import commit as committing
@@ -79,6 +78,7 @@ def test_a_lost_reply_is_a_success_or_a_typed_error(kept, name):
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_model(server, request, prefix, monkeypatch, runs):
+    model = pytest.importorskip("tests.model.test_model")
     running = request.getfixturevalue(server)
     uri = running.uri(**{"Path_prefix" if "azurite" in server else "path_prefix": prefix})
     storage_arctic = Arctic(uri)
