@@ -83,8 +83,8 @@ def _check(ask, frame, rule, how, column, size, *, closed, label, offset, origin
         assume(frame.index.is_monotonic_increasing)
     try:
         wanted = _expected(frame, rule, how, column, keep=keep, **{k: v for k, v in options.items() if v is not None})
-    except (ValueError, TypeError) as error:
-        assume(False)  # pandas cannot
+    except (ValueError, TypeError, AssertionError) as error:
+        assume(False)  # pandas trips over its own buckets, e.g. with an offset and origin="end_day"
         raise AssertionError from error
     assert made.index.name == "when"
     assert made.index.tolist() == wanted.index.as_unit("ns").tolist()
@@ -111,6 +111,8 @@ def test_fixed_rules(ask, frame, rule, how, column, size, sides, offset, origin,
     width = pd.Timedelta(pd.tseries.frequencies.to_offset(rule).nanos if rule not in ("D", "2D") else 86400 * 10**9)
     assume((frame.index[-1] - frame.index[0]) / width < 2_000)
     assume(not (frame.index.unit == "s" and rule == "500ms"))
+    # pandas counts back from the end without the offset, then adds it: its first bucket may begin after the first row.
+    assume(offset is None or origin not in ("end", "end_day"))
     if origin == "stamp":
         origin = pd.Timestamp("2020-02-03 04:05:06", tz=frame.index.tz)
     _check(
