@@ -66,8 +66,10 @@ _chunks = msgspec.msgpack.Decoder(Chunk)
 _schemas = msgspec.msgpack.Decoder(Schema)
 _encode = msgspec.msgpack.Encoder().encode
 
-_SCHEMAS_KEPT = 512
+_SCHEMAS_KEPT = 4096
+_SMALL_SCHEMA = 4096
 _schema_cache: dict[bytes, Schema] = {}
+"""Schemas by the id of their piece, and small ones by their bytes too: many symbols have the same columns."""
 
 
 def decode_manifest(raw: msgspec.Raw) -> Manifest:
@@ -120,7 +122,7 @@ class Contents:
         identifier = self.manifest.schemas[self.manifest.schema if position is None else position]
         schema = _schema_cache.get(identifier)
         if schema is None:
-            schema = _schemas.decode(self.piece(identifier))
+            schema = _decode_schema(self.piece(identifier))
             _keep_schema(identifier, schema)
         return schema
 
@@ -212,6 +214,17 @@ def _schema_number(made: Contents, schema: Schema) -> int:
     _keep_schema(identifier, schema)
     schemas.append(identifier)
     return len(schemas) - 1
+
+
+def _decode_schema(data: bytes | memoryview) -> Schema:
+    if len(data) > _SMALL_SCHEMA:
+        return _schemas.decode(data)
+    content = bytes(data)
+    schema = _schema_cache.get(content)
+    if schema is None:
+        schema = _schemas.decode(content)
+        _keep_schema(content, schema)
+    return schema
 
 
 def _keep_schema(identifier: bytes, schema: Schema) -> None:
