@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -367,3 +368,18 @@ def test_slots_of_killed_readers_are_taken_back(tmp_path, monkeypatch):
     with store.reading() as view:
         assert bytes(view.get("library").data) == b"options"
     assert run_child(lambda: store.get("library"))
+
+
+def test_more_libraries_than_file_descriptors(tmp_path):
+    storage = LmdbStorage(str(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len([*Path("/dev/fd").iterdir()])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 30, hard))
+    try:
+        for number in range(40):
+            storage.create(f"lib{number}", "library", b"")
+        for _ in range(2):
+            for number in range(40):
+                storage.store(f"lib{number}").put("a", b"1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

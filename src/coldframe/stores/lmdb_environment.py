@@ -9,6 +9,7 @@ environment touched by a forked child. This is the one place that sees to it; it
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -289,6 +290,15 @@ def _close_some() -> None:
             del _open[identity]
 
 
+def _close_unused() -> bool:
+    """Close all that are not in use; whether there was one."""
+    with _lock:
+        closed = [identity for identity, environment in _open.items() if environment.retire()]
+        for identity in closed:
+            del _open[identity]
+    return bool(closed)
+
+
 def _is_at(folder: str, device: int, inode: int) -> bool:
     try:
         found = os.stat(os.path.join(folder, DATA))
@@ -318,9 +328,13 @@ def first_map(folder: str, limit: int) -> int:
 
 
 def open_new(folder: str, limit: int) -> Any:
-    """Open a new, empty environment in an existing folder that nobody else knows yet."""
+    """Open a new, empty environment in an existing folder that nobody else knows yet.
+
+    Its data format is that of LMDB 0.9, which every release of py-lmdb reads.
+    """
+    engine = {"lib_version": 0} if int(lmdb.__version__.partition(".")[0]) >= 3 else {}
     try:
-        return _open_file(folder, read_only=False, map_size=first_map(folder, limit))
+        return _open_file(folder, read_only=False, map_size=first_map(folder, limit), **engine)
     except (lmdb.Error, OSError) as error:
         raise translated(error, folder) from error
 
@@ -330,7 +344,7 @@ def _whole(size: int) -> int:
     return max(_STEP, size // _STEP * _STEP)
 
 
-def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
+def _open_file(folder: str, *, read_only: bool, map_size: int, **engine: Any) -> Any:
     """Open the file, with a smaller map where the address space is limited, and again where it is being closed."""
     deadline = time.monotonic() + _REOPEN_SECONDS
     lock = not read_only or _may_lock(folder)
@@ -346,6 +360,7 @@ def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
                     create=False,
                     max_readers=MAX_READERS,
                     lock=lock,
+                    **engine,
                 )
         except lmdb.MemoryError:
             smaller = _whole(map_size // 8)
@@ -353,6 +368,8 @@ def _open_file(folder: str, *, read_only: bool, map_size: int) -> Any:
                 raise
             map_size = smaller
         except lmdb.Error as error:
+            if error_number(error) in {errno.EMFILE, errno.ENFILE} and _close_unused():
+                continue
             if "already open in this process" not in str(error) or time.monotonic() > deadline:
                 raise
             # Either this is a forked child or the library was recreated, and py-lmdb's list is wrong; or another thread

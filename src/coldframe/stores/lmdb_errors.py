@@ -21,7 +21,7 @@ from coldframe.exceptions import (
     StorageException,
 )
 
-_SPELLED = {os.strerror(code): code for code in (errno.EIO, errno.EROFS, errno.ENOENT, errno.ENOSPC, errno.EDQUOT)}
+_SPELLED = {os.strerror(code): code for code in (errno.EIO, errno.EROFS, errno.ENOENT, errno.EDQUOT, errno.EMFILE)}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _REMEDIES: dict[type[Exception], str] = {
