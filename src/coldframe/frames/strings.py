@@ -23,6 +23,9 @@ _FLOATS = frozenset({float, np.float16, np.float32, np.float64})
 _NONE_TYPE = type(None)
 _PLAIN = frozenset({str, _NONE_TYPE}) | _FLOATS
 
+_GATHERED = 1 << 16
+"""Rows gathered at a time: their places fit into a core's cache."""
+
 
 def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
     """A column of Python objects: strings, None and NaN; or instants, if it holds timestamps (or nothing but NaT)."""
@@ -162,8 +165,13 @@ def to_objects(column: StringColumn) -> NDArray[Any]:
         pool[2 + NAN] = np.nan
         pool[2 + NONE] = None
         pool[2:] = objects
-        places = np.add(column.codes, 2, dtype=np.intp)
-        return pool.take(places, out=np.empty(len(places), dtype=object), mode="clip")
+        made = np.empty(len(column.codes), dtype=object)
+        places = np.empty(min(len(made), _GATHERED), dtype=np.intp)
+        for start in range(0, len(made), _GATHERED):
+            codes = column.codes[start : start + _GATHERED]
+            np.add(codes, 2, out=places[: len(codes)])
+            pool.take(places[: len(codes)], out=made[start : start + len(codes)], mode="clip")
+        return made
     if column.missing is not None:
         objects[column.missing == NONE] = None
         objects[column.missing == NAN] = np.nan
