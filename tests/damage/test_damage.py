@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.operations.states import canonical, library, objects_of, ticks
 
 from coldframe.catalog import commit as committing
 from coldframe.catalog import manifest
@@ -24,7 +25,6 @@ from coldframe.stores.base import Limits, Store
 from coldframe.stores.lmdb import LmdbStorage
 from coldframe.stores.memory import MemoryStorage
 from coldframe.testing.faults import FaultStore
-from tests.operations.states import canonical, library, objects_of, ticks
 
 NAME = "damaged library"
 LIMITS = Limits(inline_piece=350, head=1_100, segment=100_000)
@@ -37,10 +37,14 @@ Call = Callable[[Library], Any]
 def fill(lib: Library) -> None:
     days = pd.date_range("2024-01-01", periods=6, name="time")
     words = pd.Series(["a", None, "b", "a", "c", ""], index=days, dtype=object)
-    lib.write("s", pd.DataFrame({"x": [1.5, 2.0, 3.25, 4, 5, 6], "n": [1, 7, 3, 9, 5, 2], "w": words}, index=days), "m" * 200)
+    lib.write(
+        "s", pd.DataFrame({"x": [1.5, 2.0, 3.25, 4, 5, 6], "n": [1, 7, 3, 9, 5, 2], "w": words}, index=days), "m" * 200
+    )
     for n in range(5):
         day = [pd.Timestamp("2024-02-01") + pd.Timedelta(n, "D")]
-        more = pd.DataFrame({"x": [0.5], "n": [n], "w": pd.Series(["z"], dtype=object).to_numpy()}, pd.DatetimeIndex(day, name="time"))
+        more = pd.DataFrame(
+            {"x": [0.5], "n": [n], "w": pd.Series(["z"], dtype=object).to_numpy()}, pd.DatetimeIndex(day, name="time")
+        )
         lib.append("s", more, {"n": n})
         if n == 1:
             lib.snapshot("snap", metadata={"why": "damage"})
@@ -215,7 +219,9 @@ def test_every_kind_of_object_is_there(memory):
     assert {key.partition("/")[0] for key in memory.objects} == set(KINDS)
     assert sum(map(len, memory.objects.values())) < 40_000
     read = set().union(*memory.touched.values())
-    unread = [key for key in memory.objects if key not in read and key != "library" and key.partition("/")[0] != "heads"]
+    unread = [
+        key for key in memory.objects if key not in read and key != "library" and key.partition("/")[0] != "heads"
+    ]
     assert len(unread) < len(memory.objects) / 3, "most objects are needed by some call"
 
 
@@ -262,11 +268,26 @@ def test_verify_of_a_symbol_names_versions(memory):
             (found,) = memory.lib.verify("s").damaged
             assert (found.key, found.symbol) == (key, "s")
             for number in range(6):
-                try:
+                if number in found.versions:
+                    with pytest.raises(DamagedDataException, match=f"version {number}"):
+                        memory.lib.read("s", as_of=number)
+                else:
                     memory.lib.read("s", as_of=number)
-                except DamagedDataException as error:
-                    assert f"version {number}" in str(error)
-                    assert number in found.versions
+
+
+def readable(lib: Library, number: int) -> bool:
+    try:
+        return lib.read("s", as_of=number) is not None
+    except DamagedDataException as error:
+        return f"version {number}" not in str(error)
+
+
+def test_verify_does_not_blame_versions_that_end_before_the_damage(memory):
+    newest = max(memory.keys("data"))  # ids are in the order of time
+    for _ in memory.each(newest, flips(memory.objects[newest], 600)):
+        (found,) = memory.lib.verify("s").damaged
+        assert 0 not in found.versions
+        assert 5 in found.versions
 
 
 @pytest.mark.parametrize("name", WRITES)

@@ -48,7 +48,7 @@ def _index(index: pd.Index, *, freq: bool) -> Any:
     if isinstance(index, pd.RangeIndex):
         return ("range", names, index.start, index.stop, index.step)
     if isinstance(index, pd.MultiIndex):
-        return ("multi", names, tuple(_values(index.get_level_values(i)) for i in range(index.nlevels)))
+        return ("multi", names, tuple(_values(index._get_level_values(i)) for i in range(index.nlevels)))
     return (type(index).__name__, names, _values(index), getattr(index, "freqstr", None) if freq else None)
 
 
