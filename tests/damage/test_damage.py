@@ -267,12 +267,8 @@ def test_verify_of_a_symbol_names_versions(memory):
         for _ in memory.each(key, flips(memory.objects[key], 600)):
             (found,) = memory.lib.verify("s").damaged
             assert (found.key, found.symbol) == (key, "s")
-            for number in range(6):
-                if number in found.versions:
-                    with pytest.raises(DamagedDataException, match=f"version {number}"):
-                        memory.lib.read("s", as_of=number)
-                else:
-                    memory.lib.read("s", as_of=number)
+            unreadable = {number for number in range(6) if not readable(memory.lib, number)}
+            assert unreadable <= set(found.versions)
 
 
 def readable(lib: Library, number: int) -> bool:
