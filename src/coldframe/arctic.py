@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
 from coldframe.catalog import config as configs
@@ -49,6 +50,9 @@ class Arctic:
     mode : {"rw", "r"}, default "rw"
         With ``"r"`` nothing is ever written: every call that would raises `PermissionException` before it touches
         anything.
+    credentials : callable, optional
+        For ``s3://``: called without arguments whenever credentials are needed anew, it returns a dict with
+        ``access_key_id``, ``secret_access_key`` and, where they are temporary, ``token`` and ``expires_at``.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class Arctic:
         output_format: OutputFormat | str = OutputFormat.PANDAS,
         arrow_string_format_default: ArrowOutputStringFormat | Any = ArrowOutputStringFormat.UNSPECIFIED,
         mode: Mode = "rw",
+        credentials: Callable[[], Any] | None = None,
     ) -> None:
         if not isinstance(uri, str):
             raise TypeError(f"a connection string is a str, got {type(uri).__name__}: {uri!r}")
@@ -85,7 +90,7 @@ class Arctic:
         )
         self._mode: Mode = mode
         self._uri = uri
-        self._storage: Storage = open_storage(uri, read_only=mode == "r")
+        self._storage: Storage = open_storage(uri, read_only=mode == "r", credentials=credentials)
 
     def __repr__(self) -> str:
         return f"Arctic(config={self._storage.describe()})"

@@ -14,12 +14,12 @@ from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.schema import Schema
 from coldframe.format.table import Table
-from coldframe.operations.rows import Rows
+from coldframe.operations.rows import WAVE, Fetched, Rows
 from coldframe.query.source import Statistics
 from coldframe.stores.base import Reader
 
-PREFETCHED = 256 * 1024 * 1024
-"""More encoded bytes than this are fetched slice by slice instead of all at once."""
+_Key = tuple[int, bytes]
+"""A slice and the columns wanted of it."""
 
 
 class StoredSource:
@@ -47,24 +47,39 @@ class StoredSource:
         self._rows = Rows(reader, version, self.slices)
         # One transaction serves all worker threads; it looks up one thing at a time.
         self._lock = threading.Lock()
-        self._fetched: dict[tuple[int, bytes], Any] = {}
+        self._announced: dict[_Key, NDArray[np.intp]] = {}
+        self._ready: dict[_Key, Fetched] = {}
         self._sources = [version.contents.schema(number) for number in range(len(version.contents.manifest.schemas))]
 
     def load(self, index: int, columns: NDArray[np.intp]) -> Table:
-        """The given columns (positions in table order, ascending) of a slice."""
-        fetched = self._fetched.pop((index, columns.tobytes()), None)
-        if fetched is None:
-            with self._lock:
-                [fetched] = self._rows.fetch([(index, self._stored(columns))])
+        """The given columns (positions in table order, ascending) of a slice. May be called from any thread."""
+        key = (index, columns.tobytes())
+        with self._lock:
+            fetched = self._ready.pop(key, None)
+            if fetched is None:
+                fetched = self._fetch_wave(key, columns)
         return self._rows.decode(fetched)
 
     def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
-        """Fetch the bytes of these slices and columns at once, if they are not too many."""
-        if sum(int(self.slices.sizes[index]) for index, _ in wanted) > PREFETCHED:
-            return
-        fetched = self._rows.fetch([(index, self._stored(columns)) for index, columns in wanted])
-        for (index, columns), part in zip(wanted, fetched, strict=True):
-            self._fetched[index, columns.tobytes()] = part
+        """Announce what will be loaded, in this order: it is fetched in waves, each when its first part is wanted."""
+        with self._lock:
+            self._announced.update(((index, columns.tobytes()), columns) for index, columns in wanted)
+
+    def _fetch_wave(self, key: _Key, columns: NDArray[np.intp]) -> Fetched:
+        """Fetch a slice's columns together with what was announced after it, up to the size of a wave."""
+        self._announced.pop(key, None)
+        wave = [(key, columns)]
+        size = int(self.slices.sizes[key[0]])
+        for other, wanted in self._announced.items():
+            if size > WAVE:
+                break
+            wave.append((other, wanted))
+            size += int(self.slices.sizes[other[0]])
+        fetched = self._rows.fetch([(at, self._stored(wanted)) for (at, _), wanted in wave])
+        for (other, _), part in zip(wave[1:], fetched[1:], strict=True):
+            del self._announced[other]
+            self._ready[other] = part
+        return fetched[0]
 
     def missing(self, index: int) -> Collection[int]:
         """The columns (positions in table order) that a slice was written without."""

@@ -24,6 +24,9 @@ SCHEMES: Final[dict[str, str]] = {
 }
 """Which module reads which scheme."""
 
+OPENED_WITH_CREDENTIALS: Final = tuple(scheme for scheme, module in SCHEMES.items() if module.endswith("object_uri"))
+"""The schemes of stores that ask who is there."""
+
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _size = re.compile(r"(\d+)(KB|MB|GB|TB)", re.ASCII).fullmatch
 _scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)").match
