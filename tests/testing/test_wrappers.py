@@ -26,6 +26,7 @@ def inner(request, tmp_path):
 
 class Wrapped(StoreConformance):
     large = 8 * 1024 * 1024
+    many = 200  # the fault store puts objects one by one
 
 
 class TestCountingStore(Wrapped):

@@ -300,13 +300,13 @@ class StoreConformance:
         assert [entry.key for entry in store.list("", keys[self.many // 2])] == keys[self.many // 2 + 1 :]
 
     def test_a_listing_outlives_changes(self, store: Store) -> None:
-        keys = [f"k/{number:05}" for number in range(1200)]
+        keys = [f"k/{number:05}" for number in range(self.many // 2)]
         store.put_many((key, b"x") for key in keys)
         listing = store.list("k/")
         seen = [next(listing).key]
         store.delete(keys[-10:])
         seen += [entry.key for entry in listing]
-        assert seen[:1190] == keys[:1190]
+        assert seen[: len(keys) - 10] == keys[:-10]
 
     # --------------------------------------------------------------------------------------------------- publish
 
