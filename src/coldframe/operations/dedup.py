@@ -20,7 +20,9 @@ def reuse(latest: Version | None, schema: Schema, encoded: Encoded) -> Encoded:
     if latest is None or not encoded.segments or latest.contents.schema() != schema:
         return encoded
     old = latest.contents.all_slices()
-    known = {_content(old, i): identifier for i, identifier in enumerate(old.ids)}
+    # An inlined segment lies in a pool that goes with its own version, so no other version may name it.
+    inlined = latest.contents.pieces.inlined
+    known = {_content(old, i): identifier for i, identifier in enumerate(old.ids) if inlined(identifier) is None}
     segments = encoded.slices.segments.copy()
     kept = dict(encoded.segments)
     for i, identifier in enumerate(encoded.slices.ids):

@@ -28,6 +28,9 @@ def verify(catalog: Catalog, symbol: str | None = None) -> Report:
     NoSuchVersionException
         There has never been such a symbol.
     """
+    reason = catalog.store.damage()
+    if reason is not None:  # no object can be trusted, and looking for one may end the process
+        return Report(damaged=[Damaged("(the store itself)", reason)])
     with catalog.store.reading() as reader:
         if symbol is not None and reader.get_many([head_key(symbol)]) == [None]:
             raise NoSuchVersionException(
@@ -75,9 +78,9 @@ class _Check:
             self._note(key, str(error), None, ())
             return
         history = History(self.reader, head)
-        for ref in head.logs:
-            log_key = object_key(head.symbol, ("L", ref.id))
-            self._object(log_key, head.symbol)
+        homes = (ref.home for ref in head.logs if ref.home is not None)  # one may be left for its manifest alone
+        for identifier in dict.fromkeys([*(ref.id for ref in head.logs), *homes]):
+            self._object(object_key(head.symbol, ("L", identifier)), head.symbol)
         try:
             for version in history.versions():
                 self._version(version)
@@ -112,7 +115,7 @@ class _Check:
             number,
         )
         try:
-            slices = contents.all_slices()
+            slices = contents.all_slices().head(version.record.rows)
         except (Damage, KeyNotFoundException, msgspec.DecodeError) as error:
             key = getattr(error, "key", None)
             if key not in self.found:

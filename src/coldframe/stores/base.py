@@ -201,6 +201,10 @@ class Store(Reader):
             self.delete(publication.deletes)
         return tag
 
+    def damage(self) -> str | None:
+        """What is wrong with the container that holds all objects, where there is one; None: nothing is."""
+        return None
+
     def close(self) -> None:
         """Let go of what the store holds open. Using it again reopens it."""
 
