@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,16 +34,35 @@ def pool() -> ThreadPoolExecutor:
         return _pool
 
 
-def map_jobs(work: Callable[[T], R], jobs: list[T], *, inline: bool = False) -> list[R]:
+def map_jobs(work: Callable[[T], R], jobs: Sequence[T], *, inline: bool = False) -> list[R]:
     """Apply `work` to each job, on all cores unless `inline`; results in the order of the jobs.
 
-    The first error is raised, after every job that had started has ended, so that no job outlives the buffers it
-    works on.
+    The calling thread takes jobs too: one worker less has to wake up, and a worker may itself call this. The error of
+    the earliest job that failed is raised after every job that had started has ended, so that no job outlives the
+    buffers it works on.
     """
-    if inline or len(jobs) < 2 or cores() < 2:
+    workers = 0 if inline else min(cores(), len(jobs)) - 1
+    if workers < 1:
         return [work(job) for job in jobs]
-    futures = [pool().submit(work, job) for job in jobs]
-    return _collect(futures)
+    results: dict[int, R] = {}
+    failed: dict[int, BaseException] = {}
+    numbers = count()
+
+    def take_jobs() -> None:
+        while not failed and (number := next(numbers)) < len(jobs):
+            try:
+                results[number] = work(jobs[number])
+            except BaseException as error:  # noqa: BLE001 - raised below, in the calling thread
+                failed[number] = error
+
+    helpers = [pool().submit(take_jobs) for _ in range(workers)]
+    take_jobs()
+    for helper in helpers:
+        if not helper.cancel():
+            helper.result()
+    if failed:
+        raise failed[min(failed)]
+    return [results[number] for number in range(len(jobs))]
 
 
 def stream_jobs(work: Callable[[T], R], jobs: Iterable[T], *, ahead: int | None = None) -> Iterator[R]:
@@ -60,17 +80,6 @@ def stream_jobs(work: Callable[[T], R], jobs: Iterable[T], *, ahead: int | None 
         for future in pending:
             future.cancel()
         for future in pending:
-            if not future.cancelled():
-                future.exception()
-
-
-def _collect(futures: list[Future[R]]) -> list[R]:
-    try:
-        return [future.result() for future in futures]
-    finally:
-        for future in futures:
-            future.cancel()
-        for future in futures:
             if not future.cancelled():
                 future.exception()
 

@@ -158,7 +158,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize(("old", "new"), itertools.permutations(KINDS, 2))
+@pytest.mark.parametrize(("old", "new"), list(itertools.permutations(KINDS, 2)))
 def test_kinds_of_indexes_do_not_mix(old, new, dynamic):
     with pytest.raises(NormalizationException, match="'sym' is indexed by") as caught:
         grown(frame(KINDS[old]), frame(KINDS[new]), dynamic=dynamic)
@@ -279,7 +279,7 @@ def expected_type(old, new):
     return str(np.promote_types(one, other))
 
 
-@pytest.mark.parametrize(("old", "new"), numbers())
+@pytest.mark.parametrize(("old", "new"), list(numbers()))
 def test_promotion_of_numbers(old, new):
     wanted = expected_type(old, new)
     if wanted is None:
@@ -308,7 +308,7 @@ def test_some_promotions_by_hand():
 OTHERS = ["bool", "none", "datetime64[ns]", "timedelta64[ns]", "category", "int64"]
 
 
-@pytest.mark.parametrize(("old", "new"), itertools.permutations(OTHERS, 2))
+@pytest.mark.parametrize(("old", "new"), list(itertools.permutations(OTHERS, 2)))
 def test_other_types_do_not_mix(old, new):
     with pytest.raises(SchemaException, match="'a' is of type") as caught:
         grown(typed(old), after(typed(new)), dynamic=True)
@@ -424,7 +424,7 @@ def test_ordered_categories_may_be_fewer():
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize(("old", "new"), itertools.permutations(strategies.UNITS, 2))
+@pytest.mark.parametrize(("old", "new"), list(itertools.permutations(strategies.UNITS, 2)))
 def test_units_are_the_symbols(old, new, dynamic):
     first = timed(unit=old, t=pd.to_timedelta([1, 2], unit="s").as_unit(old))
     second = timed("2024-02-01", unit=new, t=pd.to_timedelta([1, None], unit="s").as_unit(new))

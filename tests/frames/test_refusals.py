@@ -231,14 +231,14 @@ class Local(dt.tzinfo):
         return "local"
 
 
-@pytest.mark.parametrize("zone", [Local(), dt.timezone(dt.timedelta(microseconds=7))], ids=repr)
+@pytest.mark.parametrize("zone", [Local(), dt.timezone(dt.timedelta(microseconds=7))], ids=["local", "microseconds"])
 def test_zones_without_a_name(zone):
     frame = pd.DataFrame({"t": pd.DatetimeIndex(["2024-01-01"], tz="UTC").tz_convert(zone)})
     with pytest.raises(ArcticException, match=r"time zone .* tz_convert"):
         normalize(frame, symbol="sym")
 
 
-@pytest.mark.parametrize("data", [None, 1, "text", [1], {"a": 1}, np.array([1]), pd.Index([1]), object()], ids=repr)
+@pytest.mark.parametrize("data", [None, 1, "text", [1], {"a": 1}, np.array([1]), pd.Index([1]), object()], ids=lambda data: type(data).__name__)
 def test_other_objects(data):
     with pytest.raises(ArcticUnsupportedDataTypeException, match=re.escape(type(data).__name__)) as caught:
         normalize(data, symbol="sym")
