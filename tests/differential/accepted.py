@@ -10,7 +10,7 @@ import pandas as pd
 
 from differential.frames import Frame
 from differential.outcomes import Description, Failure, Outcome
-from differential.sequences import Operation, Payload
+from differential.sequences import Created, Operation, Payload
 
 
 class Step(NamedTuple):
@@ -197,9 +197,9 @@ def several_versions(step: Step) -> bool:
 
 
 def held_by_snapshot(step: Step) -> bool:
-    """A version that is only held by a snapshot cannot be read by number, and is said not to be there."""
-    number = isinstance(step.operation.arguments.get("as_of"), int)
-    return step.operation.method == "has_symbol" and number and step.theirs.value is True and step.ours.value is False
+    """A version that is only held by a snapshot cannot be read by number or time, and is said not to be there."""
+    by_number_or_time = isinstance(step.operation.arguments.get("as_of"), int | Created)
+    return step.operation.method == "has_symbol" and by_number_or_time and step.theirs.value is True and step.ours.value is False
 
 
 def empty_snapshot(step: Step) -> bool:
