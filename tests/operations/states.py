@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from coldframe.catalog.catalog import Catalog
-from coldframe.catalog.config import LibraryConfig
+from coldframe.catalog.config import LibraryConfig, create
 from coldframe.library import Library
 from coldframe.options import RuntimeOptions
 from coldframe.stores.base import Limits, Store
@@ -25,6 +25,15 @@ def library(store: Store, *, clock: Any = None, name: str = "library", **options
     if clock is not None:
         catalog.clock = clock
     return Library(catalog, MemoryStorage(), RuntimeOptions())
+
+
+def in_memory(limits: Limits = SMALL, **options: Any) -> Library:
+    """A library of its own in memory, whose retired keys may be freed at once."""
+    storage = MemoryStorage(grace=0.0)
+    create(storage, "library", LibraryConfig(**options))
+    store = storage.store("library")
+    store.limits = limits
+    return library(store, **options)
 
 
 def _values(values: Any) -> Any:
@@ -91,11 +100,10 @@ def ticks(rows: int, start: str | pd.Timestamp = "2024-01-01", seed: int = 0, fr
     """Rows that no codec shrinks much, indexed by time."""
     random = np.random.default_rng(seed)
     words = np.array(["buy", "sell", None, "hold"], dtype=object)
-    return pd.DataFrame(
-        {
-            "price": random.random(rows),
-            "size": random.integers(0, 1 << 40, rows),
-            "side": words[random.integers(0, 4, rows)],
-        },
-        index=pd.date_range(start, periods=rows, freq=freq, name="time"),
-    )
+    index = pd.date_range(start, periods=rows, freq=freq, name="time")
+    columns = {
+        "price": random.random(rows),
+        "size": random.integers(0, 1 << 40, rows),
+        "side": pd.Series(words[random.integers(0, 4, rows)], index, dtype=object),
+    }
+    return pd.DataFrame(columns, index=index)
