@@ -115,27 +115,28 @@ class _Check:
             number,
         )
         try:
-            slices = contents.all_slices().head(version.record.rows)
+            slices = contents.all_slices()
         except (Damage, KeyNotFoundException, msgspec.DecodeError) as error:
             key = getattr(error, "key", None)
             if key not in self.found:
                 self._note(key or head_key(symbol), str(error), symbol, (number,))
             return
+        own = slices.head(version.record.rows).named()  # the manifest may go on, for newer versions
         for identifier in sorted(slices.named()):
             inlined = contents.pieces.inlined(identifier)
             if inlined is None:
-                self._objects([data_key(symbol, identifier)], symbol, number)
+                self._objects([data_key(symbol, identifier)], symbol, *([number] if identifier in own else []))
             else:
                 reason = _segment_damage(inlined)
                 if reason is not None:
                     self._note(head_key(symbol), f"an inlined segment: {reason}", symbol, (number,))
 
-    def _objects(self, keys: Iterable[str], symbol: str, version: int) -> None:
+    def _objects(self, keys: Iterable[str], symbol: str, *versions: int) -> None:
         for key in keys:
             if key not in self.sound:
                 self._object(key, symbol)
             if not self.sound[key]:
-                self._note(key, self.found[key].reason, symbol, (version,))
+                self._note(key, self.found[key].reason, symbol, versions)
 
     def _object(self, key: str, symbol: str | None) -> Buffer | None:
         """Read and check one object; None where it is missing or damaged."""
