@@ -198,8 +198,8 @@ def several_versions(step: Step) -> bool:
 
 def held_by_snapshot(step: Step) -> bool:
     """A version that is only held by a snapshot cannot be read by number or time, and is said not to be there."""
-    by_number_or_time = isinstance(step.operation.arguments.get("as_of"), int | Created)
-    return step.operation.method == "has_symbol" and by_number_or_time and step.theirs.value is True and step.ours.value is False
+    asked = step.operation.method == "has_symbol" and isinstance(step.operation.arguments.get("as_of"), int | Created)
+    return asked and step.theirs.value is True and step.ours.value is False
 
 
 def empty_snapshot(step: Step) -> bool:

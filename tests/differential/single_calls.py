@@ -101,6 +101,13 @@ VERSIONS = [
     ),
     given("a snapshot twice", library("snapshot", snapshot_name="a"), library("snapshot", snapshot_name="a")),
     given(
+        "the latest version of what is deleted and held",
+        library("snapshot", snapshot_name="held"),
+        do("delete"),
+        do("list_versions", latest_only=True),
+        library("list_versions", latest_only=True),
+    ),
+    given(
         "asking for a version that is only held",
         library("snapshot", snapshot_name="held"),
         do("delete"),
