@@ -6,10 +6,11 @@ writer was faster, the draft is thrown away and the operation gets a new one.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from collections.abc import Iterable, Mapping
 
 import msgspec
+import numpy as np
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.ids import new_id
@@ -36,6 +37,10 @@ from coldframe.stores.base import Buffer, Limits, Reader
 COMMITS_KEPT = 64
 APPENDS_KEPT = 1024
 RECORDS_KEPT = 512
+LOG_FAN = 8
+"""So many logs of about one size in a row are made into one."""
+LOG_HEADS = 16
+"""A log has at most about so many times the bytes of a full head."""
 
 
 class Draft:
@@ -144,7 +149,7 @@ class Draft:
         for number, raw in head.live.manifests.items():
             if number != newest.record.manifest:
                 doomed |= _outline(Contents(decode_manifest(raw), newest.contents.pieces))
-        doomed |= {("L", ref.id) for ref in head.logs}
+        doomed |= _log_names(head)
         self._retire(doomed - kept)
         head.logs = []
         _keep_records(head.live, [len(head.live.records) - 1], self.history)
@@ -173,7 +178,7 @@ class Draft:
         head = self.head
         if not head.live.records:
             return
-        doomed = _metadata_names_of(head.live.records) | {("L", ref.id) for ref in head.logs}
+        doomed = _metadata_names_of(head.live.records) | _log_names(head)
         pieces = Pieces(head.symbol, self.history.reader, head.live.pool)
         for raw in head.live.manifests.values():
             doomed |= _outline(Contents(decode_manifest(raw), pieces))
@@ -274,7 +279,7 @@ class Draft:
             if len(positions) == len(numbers):
                 logs.append(ref)
                 continue
-            self._retire({("L", ref.id)})
+            self._retire({("G", ref.id)})
             kept = Sealed(log.numbers, log.created, list(log.records), dict(log.manifests), dict(log.pool))
             _keep_records(kept, positions, history, spare={r.spanning for r in head.logs if r.home == ref.id})
             if positions or kept.manifests:
@@ -290,12 +295,13 @@ class Draft:
 
     def _put_log(self, log: Sealed, like: LogRef | None = None) -> LogRef:
         identifier = new_id()
-        self.puts.append((log_key(self.head.symbol, identifier), encode_log(log)))
+        data = encode_log(log)
+        self.puts.append((log_key(self.head.symbol, identifier), data))
         numbers, created = integers(log.numbers), integers(log.created)
         bounds = (0, 0, 0, 0)
         if len(numbers):
             bounds = (int(numbers[0]), int(numbers[-1]), int(created[0]), int(created[-1]))
-        ref = LogRef(identifier, len(numbers), *bounds, numbers=log.numbers, created=log.created)
+        ref = LogRef(identifier, len(numbers), *bounds, len(data), numbers=log.numbers, created=log.created)
         if like is not None:
             ref.spanning, ref.home = like.spanning, like.home
         self.history.keep_log(identifier, log)
@@ -324,6 +330,46 @@ class Draft:
                 older.home = ref.id
         head.logs = [*head.logs, ref]
         _keep_records(live, list(range(count, len(records))), self.history)
+        self._merge_logs()
+
+    def _merge_logs(self) -> None:
+        """Make one log of many small ones in a row, so that the head's list of logs stays short."""
+        while True:
+            logs = self.head.logs
+            levels = [_log_level(ref.size, self.limits.head) for ref in logs]
+            first = len(logs)
+            while first and levels[first - 1] <= levels[-1]:
+                first -= 1
+            run = logs[first:]
+            if len(run) < LOG_FAN or sum(ref.size for ref in run) > LOG_HEADS * self.limits.head:
+                return
+            self.head.logs = [*logs[:first], self._merged(run)]
+
+    def _merged(self, run: list[LogRef]) -> LogRef:
+        """One log with the contents of several that follow each other.
+
+        What these share with newer versions is one manifest, that of the last: a manifest is used in one stretch.
+        """
+        merged = Sealed()
+        for ref in run:
+            log = self.history.log(ref)
+            merged.numbers += log.numbers
+            merged.created += log.created
+            merged.records = [*merged.records, *log.records]
+            merged.manifests.update(log.manifests)
+            merged.pool.update(log.pool)
+        gone = {ref.id for ref in run}
+        made = self._put_log(merged)
+        if run[-1].home not in gone:
+            made.spanning, made.home = run[-1].spanning, run[-1].home
+        for other in self.head.logs:
+            if other.home in gone:
+                other.home = made.id
+        keys = {log_key(self.head.symbol, identifier): identifier for identifier in gone}
+        unstored = {key for key, _ in self.puts if key in keys}
+        self.puts = [put for put in self.puts if put[0] not in unstored]
+        self._retire({("G", identifier) for key, identifier in keys.items() if key not in unstored})
+        return made
 
     def _shorten_index(self) -> None:
         """Leave the version numbers of the oldest logs to the logs themselves, where there are very many."""
@@ -350,7 +396,7 @@ class Draft:
         for older in head.logs:
             if older.home == ref.id:
                 older.home = None
-        self._retire({("L", ref.id)})
+        self._retire({("G", ref.id)})
 
     def _cut_newest(self) -> None:
         """After newer versions are gone: the newest manifest must not go on beyond the newest version's rows."""
@@ -362,13 +408,18 @@ class Draft:
         self.retire_replaced(shorter)
 
     def _contents_before(self, manifest: int) -> Contents | None:
-        """The manifest in use just before the versions of this one."""
+        """The manifest in use just before the versions of this one.
+
+        A manifest's number is that of the version that began it, and while it is in use no later version has an older
+        one: the record to look for is the newest with a smaller number. At most one log is fetched.
+        """
         for ref in (None, *reversed(self.head.logs)):
+            if ref is not None and ref.first_number >= manifest:
+                continue
             group = self.head.live if ref is None else self.history.log(ref)
-            # The numbers of manifests never fall from one record to the next.
-            after = bisect_left(group.records, manifest, key=lambda raw: decode_record(raw).manifest)
-            if after:
-                return self.history.contents(decode_record(group.records[after - 1]), group, ref)
+            position = int(np.searchsorted(integers(group.numbers), manifest))
+            if position:
+                return self.history.contents(decode_record(group.records[position - 1]), group, ref)
         return None
 
 
@@ -389,6 +440,16 @@ def _manifest_names(contents: Contents) -> set[tuple[str, bytes]]:
     names = {("D", identifier) for identifier in contents.segment_ids()}
     names.update(("M", identifier) for identifier in contents.piece_ids())
     return names
+
+
+def _log_level(size: int, base: int) -> int:
+    """How often a log of this size was merged: logs of one level are of about one size."""
+    return 0 if size <= base else math.ceil(math.log(size / base, LOG_FAN))
+
+
+def _log_names(head: Head) -> set[tuple[str, bytes]]:
+    homes = {ref.home for ref in head.logs if ref.home is not None}
+    return {("L", identifier) for identifier in homes | {ref.id for ref in head.logs}}
 
 
 def _live_versions(history: History) -> list[Version]:

@@ -28,9 +28,9 @@ _snapshot_cache: dict[tuple[str, str], Snapshot] = {}
 
 
 def object_key(symbol: str, name: Name) -> str:
-    """The key of what a symbol names: D(ata), M(anifest piece) or C(hunk, a manifest piece), L(og)."""
+    """The key of what a symbol names; `Retired` has the kinds."""
     kind, identifier = name
-    make = data_key if kind == "D" else log_key if kind == "L" else manifest_key
+    make = data_key if kind == "D" else log_key if kind in "LG" else manifest_key
     return make(symbol, identifier)
 
 

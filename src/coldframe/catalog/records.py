@@ -58,9 +58,10 @@ class Record(msgspec.Struct, array_like=True):
 class LogRef(msgspec.Struct, array_like=True):
     """A sealed chunk of older records: which versions it holds.
 
-    `spanning` is the number of a manifest that its newest records share with newer ones, and so is not in the chunk;
-    `home` is the id of the log that holds it, None while the head does. `numbers` and `created` are the log's own
-    columns once more, so that versions are listed without fetching it; they are left out of the oldest logs.
+    `size` is that of its object in bytes. `spanning` is the number of a manifest that its newest records share with
+    newer ones, and so is not in the chunk; `home` is the id of the log that holds it, None while the head does.
+    `numbers` and `created` are the log's own columns once more, so that versions are listed without fetching it; they
+    are left out of the oldest logs.
     """
 
     id: bytes
@@ -69,6 +70,7 @@ class LogRef(msgspec.Struct, array_like=True):
     last_number: int
     first_created: int
     last_created: int
+    size: int
     spanning: int | None = None
     home: bytes | None = None
     numbers: bytes = b""
@@ -76,7 +78,11 @@ class LogRef(msgspec.Struct, array_like=True):
 
 
 class Retired(msgspec.Struct, array_like=True):
-    """A key that the symbol no longer names: `kind` is D(ata), M(anifest piece) or L(og); `at` is in seconds."""
+    """A key that the symbol no longer names: `at` is in seconds.
+
+    `kind` is D (segment), M (piece), C (chunk, for itself and the segments it names), L (log, for itself and all that
+    its versions name) or G (log, for itself: its versions stand in another).
+    """
 
     kind: str
     id: bytes
