@@ -48,7 +48,7 @@ def test_appends_and_reads_ask_for_no_more_after_many_versions(store):
     late = [requests(store, lambda n=n: append(catalog, "s", row(n))) for n in range(600, 630)]
     # One log more: the manifest before the one that all these versions share lies in the oldest.
     assert sorted(late)[15] <= sorted(early)[15] + 2
-    assert max(late) <= max(early) + 4
+    assert max(late) <= max(early) + 12, "now and then eight logs become one"
     assert requests(store, lambda: read(catalog, "s")) <= 12
     assert requests(store, lambda: read(catalog, "s", 3)) <= 14
     assert requests(store, lambda: list_versions(catalog, "s", skip_snapshots=True)) <= 12

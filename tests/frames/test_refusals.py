@@ -238,7 +238,11 @@ def test_zones_without_a_name(zone):
         normalize(frame, symbol="sym")
 
 
-@pytest.mark.parametrize("data", [None, 1, "text", [1], {"a": 1}, np.array([1]), pd.Index([1]), object()], ids=lambda data: type(data).__name__)
+@pytest.mark.parametrize(
+    "data",
+    [None, 1, "text", [1], {"a": 1}, np.array([1]), pd.Index([1]), object()],
+    ids=lambda data: type(data).__name__,
+)
 def test_other_objects(data):
     with pytest.raises(ArcticUnsupportedDataTypeException, match=re.escape(type(data).__name__)) as caught:
         normalize(data, symbol="sym")

@@ -194,7 +194,6 @@ def test_a_dynamic_schema_takes_new_columns_and_wider_types():
     assert str(lib.head("s", 1).data["i"].dtype) == "float64"
 
 
-@pytest.mark.xfail(reason="chunks that are not inlined are never merged", strict=False)
 def test_wide_rows_of_text_merge_too():
     lib = in_memory(Limits())
     frame = pd.DataFrame({f"c{n}": pd.Series(["abc"], dtype=object) for n in range(200)})

@@ -166,7 +166,6 @@ def test_a_dynamic_update_fills_the_columns_it_lacks():
     assert canonical(rest) == canonical(old.drop(index=at(5)))
 
 
-@pytest.mark.xfail(reason="an update under a dynamic schema writes fillers into the neighbours it takes along")
 def test_what_a_row_lacks_does_not_depend_on_how_rows_are_cut():
     """A column that becomes a float shows NaN where it was missing, whether an update took the row along or not."""
     found = []

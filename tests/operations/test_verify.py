@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 from tests.operations.states import canonical, ticks
 
 import coldframe
@@ -46,7 +45,6 @@ def test_a_log_that_is_left_for_its_manifest_alone_is_reachable(uri):
         assert canonical(lib.read("s", as_of=key.version).data) == canonical(expected)
 
 
-@pytest.mark.xfail(reason="only reclaim(orphans=True) frees the log")
 def test_a_log_that_was_left_for_its_manifest_goes_with_the_last_version_that_needs_it(uri):
     lib, _ = library_with_a_lonely_log(uri)
     for n in sorted((key.version for key in lib.list_versions("s") if key.version < 30), reverse=True):

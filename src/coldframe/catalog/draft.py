@@ -270,6 +270,7 @@ class Draft:
     def _drop_with_logs(self, doomed: set[int]) -> None:
         """Drop versions some of which are sealed: the logs concerned are written anew."""
         history, head = self.history, self.head
+        before = _log_names(head)
         self._retire_run(list(history.versions()), doomed)
         logs: list[LogRef] = []
         for ref in head.logs:
@@ -279,7 +280,6 @@ class Draft:
             if len(positions) == len(numbers):
                 logs.append(ref)
                 continue
-            self._retire({("G", ref.id)})
             kept = Sealed(log.numbers, log.created, list(log.records), dict(log.manifests), dict(log.pool))
             _keep_records(kept, positions, history, spare={r.spanning for r in head.logs if r.home == ref.id})
             if positions or kept.manifests:
@@ -290,6 +290,7 @@ class Draft:
                 if positions:
                     logs.append(renewed)
         head.logs = logs
+        self._retire({("G", identifier) for _, identifier in before - _log_names(head)})
         positions = [i for i, n in enumerate(integers(head.live.numbers).tolist()) if n not in doomed]
         _keep_records(head.live, positions, history, spare={ref.spanning for ref in logs if ref.home is None})
 

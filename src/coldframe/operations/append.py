@@ -32,6 +32,9 @@ from coldframe.operations.results import Commit, WriteItem
 from coldframe.operations.rows import load_slices
 from coldframe.operations.write import attempt_each, committed, place
 
+COLUMN_BYTES = 96
+"""About what a column of a small slice takes beyond its values: its block record, its name, its share of a header."""
+
 
 def append(
     catalog: Catalog,
@@ -165,8 +168,8 @@ def _longer(
     if not table.rows:
         return replace(base, number, total, total, Slices.empty(), schema)
     most = draft.catalog.config.rows_per_segment or DEFAULT_ROWS
-    size = table_bytes(table)
-    trailing = _trailing(base, table.schema) if size < MOST_BYTES and table.rows < most else Slices.empty()
+    size = table_bytes(table) + COLUMN_BYTES * table.schema.width
+    trailing = _trailing(base, table.schema, most) if size < MOST_BYTES and table.rows < most else Slices.empty()
     taken = absorb_tail(
         trailing.sizes.tolist(), trailing.slices["rows"].tolist(), size, table.rows, draft.limits.inline_piece, most
     )
@@ -184,12 +187,17 @@ def _longer(
     return replace(base, number, start, total, encoded.slices, schema, table.schema)
 
 
-def _trailing(base: Contents, schema: Schema) -> Slices:
-    """The last slices that an append may take in: those in inlined chunks, of the new rows' own schema."""
+def _trailing(base: Contents, schema: Schema, most: int) -> Slices:
+    """The last slices that an append may take in, of the new rows' own schema.
+
+    Only chunks that cost nothing to look at, being inlined, or that hold so few rows that they surely are small slices.
+    """
     manifest = base.manifest
     first = len(manifest.chunks)
-    while first and manifest.chunks[first - 1].blocks < CHUNK_BLOCKS // 2:
-        if base.pieces.inlined(manifest.chunks[first - 1].id) is None:
+    while first:
+        chunk = manifest.chunks[first - 1]
+        inlined = base.pieces.inlined(chunk.id) is not None and chunk.blocks < CHUNK_BLOCKS // 2
+        if not inlined and chunk.rows >= most // 4:
             break
         first -= 1
     slices = concat([base.chunk(i) for i in range(first, len(manifest.chunks))])

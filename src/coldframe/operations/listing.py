@@ -94,7 +94,7 @@ def _rows(
                 VersionRow(name, n, times.get(n) or kept[n][0], n not in times, kept[n][1] if n in kept else [])
                 for n in sorted(times.keys() | kept.keys(), reverse=True)
             ]
-        rows.extend(found[:1] if latest_only else found)
+        rows.extend([row for row in found if not row.deleted][:1] if latest_only else found)
     return rows
 
 

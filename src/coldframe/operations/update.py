@@ -269,14 +269,25 @@ def _replaced(draft: Draft, latest: Version, start: int, stop: int, change: _Cha
 def _neighbours(draft: Draft, base: Contents, start: int, stop: int, change: _Change) -> tuple[int, int]:
     """How many rows before and after the replaced ones are rewritten with them."""
     table, most = change.table, draft.catalog.config.rows_per_segment or DEFAULT_ROWS
-    if table is not None and (table.schema != change.schema or table_bytes(table) > MOST_BYTES):
+    schemas = [base.schema(), change.schema if table is None else table.schema]
+    if any(schema != change.schema for schema in schemas) or (table is not None and table_bytes(table) > MOST_BYTES):
         return 0, 0
     around, begin = base.slices(max(0, start - 2 * most), min(base.manifest.rows, stop + 2 * most))
     before = around.head(max(0, start - begin))
     after = around.tail(stop - begin)
     rows = table.rows if table is not None else 0
-    left, right = absorb_around(before.slices["rows"][::-1].tolist(), after.slices["rows"].tolist(), rows, most)
+    left, right = absorb_around(_alike(base, before)[::-1], _alike(base, after), rows, most)
     taken = [before.run(len(before) - left, len(before)), after.run(0, right)]
     if sum(int(run.sizes.sum()) for run in taken) > STREAMED:
         return 0, 0
     return taken[0].rows, taken[1].rows
+
+
+def _alike(base: Contents, slices: Slices) -> list[int]:
+    """The rows of slices; one that is not of the version's own schema counts as large, so that it is not rewritten.
+
+    What such a slice lacks would become values.
+    """
+    same = slices.slices["schema"] == base.manifest.schema
+    rows: list[int] = np.where(same, slices.slices["rows"], np.iinfo(np.int64).max).tolist()
+    return rows
