@@ -87,9 +87,11 @@ def free_due(history: History, held: set[Name], before: int) -> tuple[list[str],
     keys: list[str] = []
     for entry in due:
         for name in _expanded(history, entry):
+            if name in live:
+                continue  # not retired at all: were it to stay, it would be freed when the snapshot goes
             if name in held:
                 staying.append(Retired(name[0], name[1], entry.at))
-            elif name not in live:
+            else:
                 keys.append(object_key(symbol, name))
     return list(dict.fromkeys(keys)), staying
 
