@@ -263,7 +263,8 @@ def test_verify_names_what_is_damaged(memory, kind):
 
 
 def test_verify_of_a_symbol_names_versions(memory):
-    for key in memory.keys("data"):
+    waste = memory.lib.verify().unreachable
+    for key in sorted(set(memory.keys("data")) - set(waste)):
         for _ in memory.each(key, flips(memory.objects[key], 600)):
             (found,) = memory.lib.verify("s").damaged
             assert (found.key, found.symbol) == (key, "s")
@@ -279,7 +280,7 @@ def readable(lib: Library, number: int) -> bool:
 
 
 def test_verify_does_not_blame_versions_that_end_before_the_damage(memory):
-    newest = max(memory.keys("data"))  # ids are in the order of time
+    newest = max(set(memory.keys("data")) - set(memory.lib.verify().unreachable))  # ids are in the order of time
     for _ in memory.each(newest, flips(memory.objects[newest], 600)):
         (found,) = memory.lib.verify("s").damaged
         assert 0 not in found.versions
