@@ -122,7 +122,7 @@ def evolve(
     """
     old = _Side(existing, frame_meta(existing), existing_rows)
     side = _Side(new, frame_meta(new), new_rows)
-    _check_kind(old, side, symbol)
+    _check_kind(old, side, symbol, dynamic=dynamic)
     if existing is new or (existing == new and old.meta.index != "range" and old.meta.freq is None):
         if dynamic:
             check_dynamic(new, symbol)
@@ -185,7 +185,7 @@ def check_dynamic(schema: Schema, symbol: str) -> None:
     )
 
 
-def _check_kind(old: _Side, new: _Side, symbol: str) -> None:
+def _check_kind(old: _Side, new: _Side, symbol: str, *, dynamic: bool) -> None:
     if old.meta.kind == "pickled":
         raise InternalException(
             f"Cannot append to pickled data: symbol {symbol!r} holds a pickled object. Use write to replace it.",
@@ -198,7 +198,8 @@ def _check_kind(old: _Side, new: _Side, symbol: str) -> None:
             f"the symbol."
         )
     if old.meta.kind == "series" and _key(old.columns[0]) != _key(new.columns[0]):
-        raise StreamDescriptorMismatch(
+        mismatch = SchemaException if dynamic else StreamDescriptorMismatch
+        raise mismatch(
             f"Symbol {symbol!r} holds a Series named {old.columns[0]!r}, the new one is named {new.columns[0]!r}. "
             f"Rename it to match."
         )

@@ -88,6 +88,11 @@ def bad_dtype(place: Place, dtype: Any) -> ArcticException:
             f"{place} has the string dtype {dtype!r}, whose missing value is pd.NA, which is not stored yet. "
             f"Convert it with .astype(object) and .fillna, or use 'str'."
         )
+    if name in ("PeriodDtype", "IntervalDtype") and place.what in ("column", "Series"):
+        return ArcticDbNotYetImplemented(
+            f"{place} has dtype {dtype} ({name}), which is not stored yet. Convert it to timestamps or numbers, or use "
+            f"write_pickle."
+        )
     if isinstance(dtype, np.dtype):
         return InternalException(
             f"{place} has dtype {dtype}, which is not stored. Convert it to a float, an integer or a string dtype.",
@@ -102,7 +107,8 @@ def bad_dtype(place: Place, dtype: Any) -> ArcticException:
 
 def bad_name(symbol: str, what: str, name: object, allowed: str) -> ArcticException:
     """A name of a column, an index or a Series that cannot be stored."""
-    return ArcticException(
+    error = ArcticDbNotYetImplemented if what == "Series name" and isinstance(name, tuple) else ArcticException
+    return error(
         f"The {what} {_short(name)} of symbol {symbol!r} is a {_type_name(name)}; a {what} may be {allowed}. "
         f"Rename it before writing.",
         code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
