@@ -21,7 +21,9 @@ from coldframe.parallel import map_jobs
 from coldframe.stores.base import Buffer, Fetch, Reader
 
 PARALLEL = 1024 * 1024
-"""Fewer encoded bytes than this are decoded in the calling thread."""
+"""Fewer encoded bytes than this are decoded in the calling thread,"""
+SHARED_PARTS = 4
+"""and fewer segments than this: waking a second thread costs as much as it saves."""
 WAVE = 32 * 1024 * 1024
 """At most about this many encoded bytes are held at once."""
 
@@ -71,7 +73,7 @@ def load_slices(
     for wave in _waves(parts):
         _fetch(reader, wave)
         dictionaries.fetch(wave)
-        small = sum(part.size for part in wave) < PARALLEL
+        small = len(wave) < SHARED_PARTS or sum(part.size for part in wave) < PARALLEL
         map_jobs(lambda part: _decode(assembly, part, dictionaries), wave, inline=small)
         for part in wave:
             part.payloads = []
