@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from tests.operations.states import canonical, in_memory, ticks
 
 import coldframe
