@@ -290,7 +290,7 @@ class Draft:
                 if positions:
                     logs.append(renewed)
         head.logs = logs
-        self._retire({("G", identifier) for _, identifier in before - _log_names(head)})
+        self._drop_logs({identifier for _, identifier in before - _log_names(head)})
         positions = [i for i, n in enumerate(integers(head.live.numbers).tolist()) if n not in doomed]
         _keep_records(head.live, positions, history, spare={ref.spanning for ref in logs if ref.home is None})
 
@@ -344,15 +344,30 @@ class Draft:
             run = logs[first:]
             if len(run) < LOG_FAN or sum(ref.size for ref in run) > LOG_HEADS * self.limits.head:
                 return
+            before = _log_names(self.head)
             self.head.logs = [*logs[:first], self._merged(run)]
+            self._drop_logs({identifier for _, identifier in before - _log_names(self.head)})
+
+    def _drop_logs(self, gone: set[bytes]) -> None:
+        """Retire the objects of logs, or do not store those that this draft has made itself."""
+        keys = {log_key(self.head.symbol, identifier): identifier for identifier in gone}
+        unstored = {key for key, _ in self.puts if key in keys}
+        self.puts = [put for put in self.puts if put[0] not in unstored]
+        self._retire({("G", identifier) for key, identifier in keys.items() if key not in unstored})
 
     def _merged(self, run: list[LogRef]) -> LogRef:
         """One log with the contents of several that follow each other.
 
-        What these share with newer versions is one manifest, that of the last: a manifest is used in one stretch.
+        What these share with newer versions is one manifest, that of the last: a manifest is used in one stretch. One
+        that lies elsewhere although its newer versions are gone is taken in.
         """
         merged = Sealed()
+        kept = (run[-1].spanning, run[-1].home)
         for ref in run:
+            if ref.spanning is not None and (ref.spanning, ref.home) != kept:
+                home = self.history.home(ref)
+                merged.manifests[ref.spanning] = home.manifests[ref.spanning]
+                merged.pool.update((i, home.pool[i]) for i in decode_manifest(home.manifests[ref.spanning]).inlined)
             log = self.history.log(ref)
             merged.numbers += log.numbers
             merged.created += log.created
@@ -366,10 +381,6 @@ class Draft:
         for other in self.head.logs:
             if other.home in gone:
                 other.home = made.id
-        keys = {log_key(self.head.symbol, identifier): identifier for identifier in gone}
-        unstored = {key for key, _ in self.puts if key in keys}
-        self.puts = [put for put in self.puts if put[0] not in unstored]
-        self._retire({("G", identifier) for key, identifier in keys.items() if key not in unstored})
         return made
 
     def _shorten_index(self) -> None:
