@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 from tests.operations.states import canonical, in_memory, ticks
 
 import coldframe
@@ -68,7 +67,6 @@ def test_numbers_of_a_report(uri):
     assert lib.verify("s").versions == 3
 
 
-@pytest.mark.xfail(reason="the home log is written anew for a log that is dropped in the same commit", strict=False)
 def test_a_log_deleted_together_with_the_one_that_has_its_manifest_leaves_nothing():
     lib = in_memory(Limits(inline_piece=600, head=1_000, segment=100_000))
     lib.append("s", ticks(1))

@@ -273,15 +273,18 @@ class Draft:
         before = _log_names(head)
         self._retire_run(list(history.versions()), doomed)
         logs: list[LogRef] = []
+        staying = {
+            ref.id: [i for i, n in enumerate(integers(history.log(ref).numbers).tolist()) if n not in doomed]
+            for ref in head.logs
+        }
         for ref in head.logs:
-            log = history.log(ref)
-            numbers = integers(log.numbers).tolist()
-            positions = [i for i, n in enumerate(numbers) if n not in doomed]
-            if len(positions) == len(numbers):
+            log, positions = history.log(ref), staying[ref.id]
+            if len(positions) == len(log.records):
                 logs.append(ref)
                 continue
             kept = Sealed(log.numbers, log.created, list(log.records), dict(log.manifests), dict(log.pool))
-            _keep_records(kept, positions, history, spare={r.spanning for r in head.logs if r.home == ref.id})
+            spare = {other.spanning for other in head.logs if other.home == ref.id and staying[other.id]}
+            _keep_records(kept, positions, history, spare=spare)
             if positions or kept.manifests:
                 renewed = self._put_log(kept, ref)
                 for other in [*head.logs, *logs]:
