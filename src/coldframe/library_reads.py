@@ -99,9 +99,7 @@ class LibraryReads(LibraryQueries):
         loaded = reading.read(
             self._catalog, symbol, as_of, date_range=date_range, row_range=row_range, columns=columns
         )
-        return VersionedItem(
-            loaded.symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
-        )
+        return self._item(loaded)
 
     def __getitem__(self, symbol: str) -> VersionedItem:
         item: VersionedItem = self.read(symbol)

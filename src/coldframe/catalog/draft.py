@@ -144,7 +144,7 @@ class Draft:
         newest = self.history.latest()
         if newest is None:
             return
-        kept = _names(newest)
+        kept = version_names(newest)
         doomed = _metadata_names_of(head.live.records[:-1])
         for number, raw in head.live.manifests.items():
             if number != newest.record.manifest:
@@ -259,10 +259,10 @@ class Draft:
                 run.append(version)
                 continue
             if run:
-                kept = (_names(previous) if previous else set()) | (_names(version) if version else set())
+                kept = (version_names(previous) if previous else set()) | (version_names(version) if version else set())
                 lost: set[tuple[str, bytes]] = set()
                 for each in run:
-                    lost |= _names(each)
+                    lost |= version_names(each)
                 self._retire(lost - kept)
                 run = []
             previous = version
@@ -440,10 +440,6 @@ class Draft:
 
 def version_names(version: Version) -> set[tuple[str, bytes]]:
     """Everything a version names: (kind, id) of data and manifest pieces, inlined or not."""
-    return _names(version)
-
-
-def _names(version: Version) -> set[tuple[str, bytes]]:
     return _manifest_names(version.contents) | _metadata_names(version.record)
 
 
