@@ -16,8 +16,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part of the package may import besides itself. A part is a folder or a module of `coldframe/`; those that
 # are not named here are the API, which stands on top. Nothing but the API and the tests may use `testing`.
-BOTTOM = {"exceptions", "parallel", "config"}
+BOTTOM = {"cached", "exceptions", "parallel", "config"}
 MAY_IMPORT: dict[str, set[str]] = {
+    "cached": set(),
     "exceptions": set(),
     "parallel": set(),
     "config": set(),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from coldframe.cached import cached_property
 from coldframe.catalog.ids import ID_BYTES
 from coldframe.format.segments import BLOCK
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
 import numpy as np
+
+from coldframe.cached import cached_property
 
 Kind = Literal["int", "uint", "float", "bool", "timestamp", "duration", "string", "category", "binary"]
 Unit = Literal["", "s", "ms", "us", "ns"]

@@ -6,13 +6,13 @@ brings columns of one type together (stable, types by first appearance), so that
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from coldframe.cached import cached_property
 from coldframe.format.dtypes import DType
 
 Name = str | int | float | bool | None
