@@ -89,7 +89,7 @@ class Ticks:
     """
 
     def __init__(self, parts: list[pd.DataFrame], dtypes: dict[str, np.dtype[Any]] | None = None) -> None:
-        self.parts = parts
+        self.parts = [part for part in parts if len(part)] or parts[:1]
         self.dtypes = dict(dtypes or {})
         for part in parts:
             for name, dtype in part.dtypes.items():
