@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import footprint, growth, history, importing, memory, reading, report, small, writing
+from benchmarks import footprint, growth, history, importing, memory, queries, reading, report, small, writing
 from benchmarks.cases import QUICK, Case, Sizes
 from benchmarks.limits import Limit
 from benchmarks.sides import SIDES, both
@@ -19,6 +19,7 @@ GROUPS: dict[str, Callable[[Sizes], list[Case]]] = {
     "history": history.cases,
     "reading": reading.cases,
     "writing": writing.cases,
+    "queries": queries.cases,
 }
 LIMITS: dict[str, Callable[[Path, Sizes], list[Limit]]] = {
     "importing": importing.measure,

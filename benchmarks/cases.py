@@ -20,6 +20,7 @@ class Library(Protocol):
     delete: Callable[..., Any]
     tail: Callable[..., Any]
     read_batch: Callable[..., Any]
+    read_batch_and_join: Callable[..., Any]
     write_batch: Callable[..., Any]
     list_versions: Callable[..., Any]
 
@@ -54,6 +55,8 @@ class Case:
         How many calls each library makes when it has the turn.
     compare : callable or None
         Makes of a result what must be equal on both sides. None: results are not compared.
+    exact : bool
+        Whether floats must be equal to the last bit; sums depend on the order in which they are added up.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Case:
     rounds: int = 9
     calls: int = 1
     compare: Callable[[Any], Any] | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,26 @@ def ticks(rows: int) -> pd.DataFrame:
 
 
 @cache
+def keyed(rows: int, keys: int) -> pd.DataFrame:
+    """A number for each row, one of many keys, and a column that rises from each fiftieth of the rows to the next."""
+    random = rng(7)
+    return pd.DataFrame(
+        {
+            "key": random.integers(0, keys, rows),
+            "batch": np.arange(rows) * 50 // rows,
+            "value": random.standard_normal(rows),
+        },
+        index=seconds(0, rows),
+    )
+
+
+def part(number: int, rows: int) -> pd.DataFrame:
+    """One of many symbols: six columns, of which two in every other symbol have other names."""
+    columns = normals(seconds(number * rows, rows), 6, seed=1000 + number)
+    return columns.rename(columns={"e": "g", "f": "h"}) if number % 2 else columns
+
+
+@cache
 def strings(rows: int, distinct: int) -> pd.DataFrame:
     """One column of strings, each distinct string one Python object that many rows share."""
     random = rng(3)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.cases import Library
 
@@ -26,6 +28,11 @@ def open_library(side: str, folder: Path) -> Library:
     logging.getLogger("arcticdb").setLevel(logging.ERROR)
     library: Library = module.Arctic(f"lmdb://{folder / side}").get_library("bench", create_if_missing=True)
     return library
+
+
+def module_of(library: Library) -> Any:
+    """The package that a library is of."""
+    return sys.modules[type(library).__module__.split(".")[0]]
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def measure(case: Case, libraries: dict[str, Library], *, rounds: int | None = N
     try:
         results = {side: calls(side, max(1, case.calls // 4)) for side in SIDES}
         if case.compare is not None:
-            same(case.compare(results[THEIRS]), case.compare(results[OURS]))
+            same(case.compare(results[THEIRS]), case.compare(results[OURS]), exact=case.exact)
         del results
         for side in SIDES:
             samples[side].clear()
@@ -81,15 +81,15 @@ def spread(samples: list[float]) -> float:
     return float((high - low) / 2 / middle)
 
 
-def same(theirs: Any, ours: Any) -> None:
+def same(theirs: Any, ours: Any, *, exact: bool = True) -> None:
     """Raise if the two sides did not return the same; what differs on purpose (frequency, unit) is passed over."""
     if isinstance(theirs, list):
         if len(theirs) != len(ours):
             raise AssertionError(f"{len(theirs)} results and {len(ours)}")
         for one, other in zip(theirs, ours, strict=True):
-            same(one, other)
+            same(one, other, exact=exact)
     elif isinstance(theirs, pd.DataFrame):
-        pd.testing.assert_frame_equal(ours, theirs, check_freq=False, check_exact=True)
+        pd.testing.assert_frame_equal(ours, theirs, check_freq=False, check_exact=exact)
     elif theirs != ours:
         raise AssertionError(f"{theirs!r} and {ours!r}")
 
