@@ -7,73 +7,51 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.crash import test_crash_points as points
-from tests.crash.scenarios import NOW, Kept, fill, opened
+from tests.crash.scenarios import OPERATIONS
+from tests.crash.test_crash_points import NAMES, SIZES
+from tests.stores_object.crash_on_servers import Torn
 
 from coldframe.arctic import Arctic
-from coldframe.catalog import commit as committing
-from coldframe.catalog.config import LibraryConfig, create
-from coldframe.stores.object_uri import parse
-from coldframe.testing.faults import WRITES
+from coldframe.exceptions import ArcticException
+from coldframe.testing.faults import CONDITIONAL, Crash
 
-HOUR = 3_600_000_000_000
 SERVERS = ["ministack_server", pytest.param("ceph_server", marks=pytest.mark.slow),
            pytest.param("azurite_server", marks=pytest.mark.slow)]
-# Each run starts on a copy of a library, so one operation takes seconds: all of them on one server, some on the others.
-RUNS = [
-    *(("ministack_server", "small", name) for name in points.NAMES),
-    *(("ministack_server", "large", name) for name in points.NAMES[::9]),
-    *(("ceph_server", "small", name) for name in points.NAMES[::4]),
-    *(("azurite_server", "small", name) for name in points.NAMES[2::4]),
-]
 
 
-class KeptOnServer(Kept):
-    """In a bucket; a copy is made by storing the same objects again."""
-
-    verbs = WRITES
-
-    def __init__(self, size: str, uri: str) -> None:
-        super().__init__(size)
-        self.storage = parse(uri)
-        self.numbers = itertools.count()
-        create(self.storage, "base", LibraryConfig())
-        store = self.limited(self.storage.store("base"))
-        fill(opened(store, NOW - HOUR), size)
-        keys = [entry.key for entry in store.list("")]
-        self.objects = {key: bytes(found.data) for key, found in zip(keys, store.get_many(keys), strict=True)}
-
-    def copy(self):
-        store = self.storage.store(f"copy{next(self.numbers)}")
-        store.put_many(self.objects.items())
-        return self.limited(store)
-
-
-@pytest.fixture(scope="module")
-def places():
-    return {}
-
-
-@pytest.fixture
-def kept(request, places, monkeypatch, server, size):
-    monkeypatch.setattr(committing.time, "sleep", lambda seconds: None)
-    if (server, size) not in places:
-        running = request.getfixturevalue(server)
-        folder = {"Path_prefix" if "azurite" in server else "path_prefix": f"crash-{size}"}
-        places[server, size] = KeptOnServer(size, running.uri(**folder))
-    return places[server, size], size
+@pytest.fixture(scope="module", params=[
+    pytest.param((server, size), id=f"{server.partition('_')[0]}-{size}")
+    for server in ("ministack_server", "ceph_server", "azurite_server") for size in SIZES])
+def torn(request):
+    """One after the other, so that both tests look at the same bytes once."""
+    server, size = request.param
+    folder = {"Path_prefix" if "azurite" in server else "path_prefix": f"crash-{size}"}
+    return Torn(request.getfixturevalue(server).uri(**folder), size)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("server", "size", "name"), RUNS)
-def test_a_crash_leaves_the_old_state_or_the_new(kept, name):
-    points.test_a_crash_leaves_the_old_state_or_the_new(kept, name)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_crash_leaves_the_old_state_or_the_new(torn, name):
+    """After each call: what a crash before the next one leaves is the same."""
+    allowed = torn.allowed(name)
+    calls = torn.calls(name)
+    for number, when in [(1, "before"), *((call.number, "after") for call in calls)]:
+        _, error = torn.interrupted(name, lambda faults, n=number, w=when: faults.crash(n, w))
+        assert isinstance(error, Crash)
+        torn.check(allowed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("server", "size", "name"), RUNS)
-def test_a_lost_reply_is_a_success_or_a_typed_error(kept, name):
-    points.test_a_lost_reply_is_a_success_or_a_typed_error(kept, name)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lost_reply_is_a_success_or_a_typed_error(torn, name):
+    allowed, parts = torn.allowed(name), OPERATIONS[torn.size][name].parts
+    for call in torn.calls(name):
+        for applied in (True, False):
+            _, error = torn.interrupted(name, lambda faults, n=call.number, a=applied: faults.lose(n, applied=a))
+            if call.verb in CONDITIONAL:
+                assert error is None, "whether a conditional write went through can be found out"
+            assert error is None or isinstance(error, ArcticException)
+            torn.check(allowed if error is not None or parts else allowed[-1:])
 
 
 @pytest.mark.parametrize("server", SERVERS)
