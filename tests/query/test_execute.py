@@ -95,6 +95,30 @@ def _stable_order(frame, by, up):
     return order
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        QueryBuilder()[(col("f") > 0) & (col("i") > 2)],
+        QueryBuilder()[(col("f") > 0) | (col("s") == "a")].apply("n", col("i") * col("u")),
+        QueryBuilder().apply("n", col("i") * col("u")).apply("m", col("n") + col("f")),
+        QueryBuilder()[col("i") > 2].groupby("s").agg({"f": "sum", "n": ("i", "max")}),
+        QueryBuilder().apply("n", col("i") * col("u")).groupby("n").agg({"f": "sum"}),
+        QueryBuilder().resample("1h").agg({"f": "sum", "i": "last"}),
+        QueryBuilder()[col("g") > 0].resample("1h").agg({"f": "sum", "i": "last"}),
+    ],
+    ids=str,
+)
+def test_what_is_loaded_was_announced_and_is_loaded_once(sliced, frame, query):
+    table = normalize(frame, symbol="prices")
+    names = table.schema.names
+    source = sliced(table, 4, ordered=True, lacking={2: [names.index("i")]})
+    run(make_plan(query.clauses, table.schema), source)
+    announced = [(at, tuple(names[slot] for slot in slots)) for wave in source.prefetched for at, slots in wave]
+    assert set(source.loads) <= set(announced)
+    loaded = [(at, name) for at, columns in source.loads for name in columns]
+    assert len(loaded) == len(set(loaded))
+
+
 @given(frame=frames(), chain=st.lists(steps(), max_size=4), size=st.sampled_from(SIZES), data=st.data())
 def test_chains_of_clauses_as_pandas(ask, frame, chain, size, data):
     query = QueryBuilder()

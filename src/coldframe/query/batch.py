@@ -43,8 +43,9 @@ class Batch:
         return column
 
     def load(self, slots: Iterable[int]) -> None:
-        """Load stored columns at once."""
-        for slot, column in self.whole([slot for slot in slots if slot not in self._slots]):
+        """Load those of some slots that are stored columns and not here yet, all at once."""
+        width = self._source.schema.width
+        for slot, column in self.whole([slot for slot in slots if slot < width and slot not in self._slots]):
             if self._chosen is not None:
                 self._slots[slot] = column.take(self._chosen)
             elif self.rows != len(column):
@@ -91,6 +92,11 @@ class Batch:
     def has(self, slot: int) -> bool:
         """Whether the values of a slot are here."""
         return slot in self._slots
+
+    def lacking(self, slots: list[int]) -> list[int]:
+        """Those of some stored columns that would have to be read: not here yet, and in the slice."""
+        missing = self.missing
+        return [slot for slot in slots if slot not in self._slots and slot not in missing]
 
     def fill(self, slot: int, column: Column) -> None:
         """Put values into a slot."""

@@ -37,9 +37,11 @@ def collect(
         jobs.append((number, batch, at))
         at += batch.rows
     gather = gathering.add
+    reads = frozenset[int]().union(*(step.reads for step, _ in steps))
 
     def work(job: tuple[int, Batch, int]) -> None:
         _, batch, _ = job
+        batch.load(reads)
         for step, live in steps:
             batch.run(step, live)
         gather(*job)

@@ -124,7 +124,7 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
         batches = _still(stage, source, batches, steps)
     inline = alone(sum(batch.rows for batch in batches))
     if isinstance(reducer, Group | Bucket):
-        _announce(source, batches, stage.live | _reads(steps))
+        _announce(source, batches, *_one_by_one(steps), reducer.reads - _reads(steps))
     if isinstance(reducer, Group):
         return group(_stream(batches, steps, inline=inline), reducer)
     if isinstance(reducer, Bucket):
@@ -143,7 +143,8 @@ def _gather(
     last = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Keep | Between)), default=-1)
     if last >= 0:
         batches = _filter(source, batches, steps[: last + 1], inline=inline)
-    _announce(source, batches, stage.live | _reads(steps[last + 1 :]))
+    reads = _reads(steps[last + 1 :])
+    _announce(source, batches, reads, stage.live - reads)
     return collect(batches, steps[last + 1 :], fields)
 
 
@@ -191,14 +192,19 @@ def _with_live(stage: Stage) -> Live:
     return result
 
 
-def _announce(source: Source, batches: list[Batch], slots: Iterable[int]) -> None:
-    """Tell a source what will be loaded next, so that it can fetch the bytes of many slices at once."""
+def _announce(source: Source, batches: list[Batch], *loads: Iterable[int]) -> None:
+    """Tell a source what will be loaded of each batch, load by load, so that it can fetch many slices' bytes at once."""
     width = source.schema.width
-    stored = sorted(slot for slot in set(slots) if slot < width)
-    if not stored or isinstance(source, TableSource):
+    groups = [sorted(slot for slot in slots if slot < width) for slots in loads]
+    if not any(groups) or isinstance(source, TableSource):
         return
-    wanted = ((batch.index, [slot for slot in stored if not batch.has(slot)]) for batch in batches)
+    wanted = ((batch.index, batch.lacking(slots)) for batch in batches for slots in groups)
     source.prefetch([(index, np.array(columns, dtype=np.intp)) for index, columns in wanted if columns])
+
+
+def _one_by_one(steps: Live) -> list[tuple[int]]:
+    """What steps load: each column when they come to it, for what was found before may spare it."""
+    return [(slot,) for slot in dict.fromkeys(slot for step, _ in steps for slot in sorted(step.reads))]
 
 
 def _reads(steps: Live) -> frozenset[int]:
@@ -208,7 +214,7 @@ def _reads(steps: Live) -> frozenset[int]:
 def _filter(source: Source, batches: list[Batch], steps: Live, *, inline: bool) -> list[Batch]:
     """Do the steps up to the last condition; batches without rows left are gone."""
     held = [0]
-    _announce(source, batches, _reads(steps))
+    _announce(source, batches, *_one_by_one(steps))
 
     def work(batch: Batch) -> None:
         _do(batch, steps)

@@ -47,6 +47,7 @@ class _Grouping:
 
     def bring(self, batch: Batch) -> _Brought | None:
         """Prepare a batch; in a worker thread."""
+        batch.load(self.reducer.reads)
         columns = [bound.column(batch) for bound in self.reducer.keys]
         values = {slot: batch.column(slot) for slot in self.aggregates.slots}
         made = [key.prepare(column) for key, column in zip(self.keys, columns, strict=True)]

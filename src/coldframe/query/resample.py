@@ -36,6 +36,7 @@ class _Resampling:
 
     def bring(self, batch: Batch) -> Brought:
         """Load what is needed of a batch; in a worker thread."""
+        batch.load(self.step.reads)
         index = batch.column(self.step.index)
         times = rescaled(index.data, PER_SECOND[self.step.dtype.unit] // PER_SECOND[index.dtype.unit])
         return times, {slot: batch.column(slot) for slot in self.aggregates.slots}
