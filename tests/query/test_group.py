@@ -191,6 +191,18 @@ def test_capitals_and_the_key_itself(ask, frame):
     assert made["k"].tolist() == made.index.tolist()
 
 
+def test_half_floats_as_keys(ask):
+    frame = pd.DataFrame({"h": np.array([2, 1, np.nan, 1], dtype=np.float16), "x": [1, 2, 3, 4]})
+    made = ask(frame, QueryBuilder().groupby("h").agg({"x": "sum"}))
+    assert made["x"].tolist() == [6, 1]
+    assert made.index.dtype == np.float32  # pandas has no index of half floats
+    assert ask(frame, QueryBuilder().groupby(["h", "x"]).agg({"n": ("h", "count")})).index.tolist() == [
+        (1.0, 2),
+        (1.0, 4),
+        (2.0, 1),
+    ]
+
+
 def test_the_index_as_key(ask, frame):
     made = ask(frame, QueryBuilder().groupby("when").agg({"i": "sum"}))
     assert made.index.tolist() == frame.index.tolist()

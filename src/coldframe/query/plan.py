@@ -219,14 +219,16 @@ class _Planner:
     def _group(self, clause: clauses.GroupBy, wanted: Sequence[clauses.Aggregation]) -> None:
         scope = self._layout.scope
         found = [scope.find(name, "GroupByClause") for name in clause.keys]
-        bounds = tuple(bind(col(name), scope, "GroupByClause") for name in clause.keys)
+        bounds = tuple(
+            bind(_key(name, field), scope, "GroupByClause") for name, field in zip(clause.keys, found, strict=True)
+        )
         for name, bound in zip(clause.keys, bounds, strict=True):
             if bound.dtype.kind == "binary":
                 raise unsupported("groupby", bound.dtype, name)
         keys = [
             Field(_index_name(field, name), field.slot, bound.dtype, None, self._layout.flavour())
             if field.is_level
-            else replace(field, name=_index_name(field, name))
+            else replace(field, name=_index_name(field, name), dtype=bound.dtype)
             for field, bound, name in zip(found, bounds, clause.keys, strict=True)
         ]
         outputs, fields = self._outputs(wanted, "AggregationClause")
@@ -352,6 +354,11 @@ def _bucket_type(clause: clauses.Resample, dtype: DType) -> DType:
     if not isinstance(clause.origin, str):
         counts.append(clause.origin.as_unit("ns").value)
     return dtype if all(count % per_unit == 0 for count in counts) else DType("timestamp", 64, "ns", dtype.zone)
+
+
+def _key(name: str, field: Field) -> ExpressionNode:
+    """A key of groups: pandas has no index of half floats."""
+    return col(name).cast("float32") if field.dtype == DType("float", 16) else col(name)
 
 
 def _index_name(field: Field, asked: str) -> Any:
