@@ -193,7 +193,7 @@ def _with_live(stage: Stage) -> Live:
 
 
 def _announce(source: Source, batches: list[Batch], *loads: Iterable[int]) -> None:
-    """Tell a source what will be loaded of each batch, load by load, so that it can fetch many slices' bytes at once."""
+    """Tell a source what will be loaded of each batch, load by load: it can then fetch the bytes of many at once."""
     width = source.schema.width
     groups = [sorted(slot for slot in slots if slot < width) for slots in loads]
     if not any(groups) or isinstance(source, TableSource):
