@@ -16,6 +16,7 @@ from coldframe.query.collect import alone, collect
 from coldframe.query.columns import Column
 from coldframe.query.group import group
 from coldframe.query.layout import renumbered
+from coldframe.query.memory import keep_freed
 from coldframe.query.prune import Known, prune
 from coldframe.query.resample import resample
 from coldframe.query.sort import order, unrepeated
@@ -57,6 +58,7 @@ def stream(plan: Plan, source: Source, max_rows: int) -> Iterator[Table]:
         yield from (whole.slice(at, min(at + max_rows, whole.rows)) for at in range(0, max(whole.rows, 1), max_rows))
         return
     _check_order(stage, source)
+    keep_freed()
     steps = _with_live(stage)
     cut = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Cut)), default=-1)
     batches = [Batch(source, index) for index in candidates(stage, source).tolist()]
@@ -114,6 +116,7 @@ def _overlaps(step: Between, statistics: Statistics) -> NDArray[Any]:
 
 def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
     _check_order(stage, source)
+    keep_freed()
     steps = _with_live(stage)
     reducer = stage.reducer
     cut = max((at for at, (step, _) in enumerate(steps) if isinstance(step, Cut)), default=-1)
