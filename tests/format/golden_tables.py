@@ -84,6 +84,22 @@ def pco() -> Table:
     )
 
 
+def linear() -> Table:
+    """Integers in equal steps, forwards, backwards and around the end of their range."""
+    rows = 2 * ROWS
+    with np.errstate(over="ignore"):
+        around = np.uint64(2**64 - 1000) + np.arange(rows, dtype=np.uint64)
+    return _table(
+        {
+            "time": (DType("timestamp", unit="ns"), 1_600_000_000_000_000_000 + 10**9 * np.arange(rows)),
+            "down": (DType("int"), 5 - 3 * np.arange(rows)),
+            "around": (DType("uint"), around),
+            "since": (DType("duration", unit="s"), 60 * np.arange(rows)),
+        },
+        levels=1,
+    )
+
+
 def bits() -> Table:
     """Booleans, and numbers of which some are missing."""
     odd = noise(ROWS) % np.uint64(3) == 0
@@ -133,11 +149,12 @@ def names() -> Table:
     return _table({name: (DType("int"), []) for name in ("", "naïve", 1, -(2**63), 2.5, True, None)})
 
 
-TABLES = {f.__name__: f for f in (raw, constant, pco, bits, strings, dictionary, shared, names)}
+TABLES = {f.__name__: f for f in (raw, constant, pco, linear, bits, strings, dictionary, shared, names)}
 CODECS = {
     "raw": {ids.RAW},
     "constant": {ids.CONSTANT},
     "pco": {ids.PCO},
+    "linear": {ids.LINEAR},
     "bits": {ids.PCO, ids.BITS},
     "strings": {ids.STRINGS},
     "dictionary": {ids.DICTIONARY, ids.RAW},

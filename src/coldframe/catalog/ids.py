@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import time
+from functools import lru_cache
 
 ID_BYTES = 16
 _TIME_BYTES = 6
@@ -15,6 +16,7 @@ def new_id() -> bytes:
     return (time.time_ns() // 1_000_000).to_bytes(_TIME_BYTES, "big") + os.urandom(ID_BYTES - _TIME_BYTES)
 
 
+@lru_cache(4096)  # a segment's key is needed again at each read, and base32 costs more than finding it
 def id_text(identifier: bytes) -> str:
     """The id as it stands in keys: 26 characters of base32hex, in the order of the bytes."""
     return base64.b32hexencode(identifier).rstrip(b"=").decode("ascii").lower()

@@ -16,6 +16,7 @@ import numpy as np
 from coldframe.catalog.ids import new_id
 from coldframe.catalog.pieces import Pieces
 from coldframe.catalog.slices import Chunk, Slices, concat
+from coldframe.format.codecs.linear import Numbers
 from coldframe.format.schema import Schema
 
 CHUNK_BLOCKS = 1024
@@ -104,12 +105,15 @@ class Contents:
         Pieces that exist only here so far: not yet in a pool or a store.
     dropped : set of (kind, id)
         What the manifest that this one was made from names and this one does not.
+    times : dict of bytes to array or Steps
+        The time index of segments, by their id, which a search has decoded: loading rows need not do it again.
     """
 
     manifest: Manifest
     pieces: Pieces
     fresh: dict[bytes, bytes] = field(default_factory=dict)
     dropped: set[tuple[str, bytes]] = field(default_factory=set)
+    times: dict[bytes, Numbers] = field(default_factory=dict)
     _chunks: dict[bytes, Slices] = field(default_factory=dict)
 
     def piece(self, identifier: bytes) -> bytes | memoryview:

@@ -18,6 +18,7 @@ from coldframe.exceptions import SchemaException
 from coldframe.format import blocks as number_blocks
 from coldframe.format.checksums import Buffer, Damage, checksum
 from coldframe.format.codecs import ids
+from coldframe.format.codecs.linear import Numbers, Steps
 from coldframe.format.dtypes import DType
 from coldframe.format.gather import Dictionaries, Gatherer
 from coldframe.format.schema import Schema
@@ -227,16 +228,41 @@ class Assembly:
             first, count, _, length, check, _, _, _, number, codec, _, flags = block
             try:
                 _verify(payload, length, check)
-                kind = self._kind(route, first, count)
+                kind = _kind(route.starts, first, count)
                 if source.types[kind].fixed:
                     cells += self._add_numbers(route, kind, first, count, codec, flags, payload, rows, part, at)
                 else:
                     self._add_text(route, kind, first, codec, payload, rows, part, at, number, dictionaries)
             except Damage as damage:
-                name = source.names[int(source.order[first])] if first < source.width else first
-                raise damage.within(f"column {name!r}") from None
+                raise damage.within(_described(source, first)) from None
         with self._lock:
             self._cells += cells
+
+    def put(self, source: Schema, column: int, values: Numbers, at: int) -> bool:
+        """Take rows of a column of numbers that are decoded already; False if the result has no place for them as such.
+
+        Parameters
+        ----------
+        source : Schema
+            Of the slice they are from.
+        column : int
+            Its position there, in table order.
+        values : array or Steps
+            Of which none is missing.
+        at : int
+            The row of the result that the first of them becomes.
+        """
+        position = self._run(self._route(source), source.dtype(column), int(source.place[column]), 1)
+        if position is None:
+            return False
+        target = self._target(position)
+        if isinstance(values, Steps):
+            values.write(target.column(position)[at : at + len(values)])
+        else:
+            target.put(position, values[np.newaxis], at)
+        with self._lock:
+            self._cells += len(values)
+        return True
 
     def finish(self) -> Table:
         """The table, when every block has been added."""
@@ -244,16 +270,6 @@ class Assembly:
         if self._cells != expected:
             raise Damage(f"{self._cells} values where {expected} belong: blocks are missing or there twice")
         return Table(self.schema, self.rows, [target.band() for target in self._targets])
-
-    def _kind(self, route: _Route, first: int, count: int) -> int:
-        """The position of a block's type among those of its source."""
-        starts = route.starts
-        for kind, stop in enumerate(starts[1:]):
-            if first < stop:
-                if not count or first + count > stop:
-                    break
-                return kind
-        raise Damage(f"a block of {count} columns from column {first} on, where the schema has no such run")
 
     def _add_numbers(
         self,
@@ -276,6 +292,10 @@ class Assembly:
             decoded = number_blocks.decode(dtype, codec, flags, payload, count, rows)
             return self._scatter(route, dtype, first, decoded, part, at)
         target = self._target(position)
+        steps = number_blocks.decode_steps(dtype, codec, flags, payload, count, rows)
+        if steps is not None:
+            steps[start:stop].write(target.column(position)[at : at + stop - start])
+            return stop - start
         out = None
         if codec == ids.PCO and stop - start == rows:
             out = target.contiguous(position, count, at, rows)
@@ -400,6 +420,51 @@ class Assembly:
         if wanted is None:
             return matched
         return np.where(matched >= 0, wanted[matched], -1)
+
+
+def decode_column(source: Schema, column: int, block: Any, payload: Buffer, rows: int) -> Numbers:
+    """The numbers of one column (by its position in table order), alone, out of a slice's block that holds it.
+
+    Numbers in equal steps need not be written out for a search among them.
+
+    Raises
+    ------
+    Damage
+        The payload is not what was written, or the block does not hold this column, or values are missing.
+    """
+    first, count, _, length, check, _, _, _, _, codec, _, flags = block.tolist()
+    place = int(source.place[column]) - first
+    dtype = source.dtype(column)
+    try:
+        if not 0 <= place < count:
+            raise Damage("its block is missing")  # noqa: TRY301 - told like all other damage
+        _verify(payload, length, check)
+        _kind(source.bounds.tolist(), first, count)
+        steps = number_blocks.decode_steps(dtype, codec, flags, payload, count, rows)
+        if steps is not None:
+            return steps
+        values, valid = number_blocks.decode(dtype, codec, flags, payload, count, rows)
+    except Damage as damage:
+        raise damage.within(_described(source, int(source.place[column]))) from None
+    if valid is not None:
+        raise Damage(f"{_described(source, first)}: values are missing where that cannot be")
+    found: NDArray[Any] = values[place]
+    return found
+
+
+def _described(source: Schema, stored: int) -> str:
+    name = source.names[int(source.order[stored])] if stored < source.width else stored
+    return f"column {name!r}"
+
+
+def _kind(starts: list[int], first: int, count: int) -> int:
+    """The position of a block's type among those of its source, which begin at these stored columns."""
+    for kind, stop in enumerate(starts[1:]):
+        if first < stop:
+            if not count or first + count > stop:
+                break
+            return kind
+    raise Damage(f"a block of {count} columns from column {first} on, where the schema has no such run")
 
 
 def _verify(payload: Buffer, length: int, check: int) -> None:

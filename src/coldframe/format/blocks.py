@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coldframe.format import choice
 from coldframe.format.checksums import Buffer, Damage
-from coldframe.format.codecs import bits, constant, ids, pco, raw
+from coldframe.format.codecs import bits, constant, ids, linear, pco, raw
 from coldframe.format.dtypes import DType
 
 BLOCK = np.dtype(
@@ -114,6 +114,10 @@ def encode(dtype: DType, values: NDArray[Any], valid: NDArray[Any] | None, how: 
         return Payload(ids.CONSTANT, prefix, single, statistics(dtype, values, valid))
     if dtype.kind == "bool":
         return Payload(ids.BITS, prefix, bits.encode(values), statistics(dtype, values, valid))
+    if len(values) == 1 and _may_be_linear(dtype):
+        steps = linear.encode(values[0])
+        if steps is not None:
+            return Payload(ids.LINEAR, prefix, steps, statistics(dtype, values, valid))
     if how.how is None:
         return Payload(ids.RAW, prefix, None, Statistics())
     flat = _flat(values)
@@ -121,6 +125,11 @@ def encode(dtype: DType, values: NDArray[Any], valid: NDArray[Any] | None, how: 
     if data is None:
         return Payload(ids.RAW, prefix, None, Statistics())
     return Payload(ids.PCO, prefix, data, statistics(dtype, flat.reshape(values.shape), valid))
+
+
+def _may_be_linear(dtype: DType) -> bool:
+    """Whether codec `linear` is for this type: integers, times and durations of eight bytes."""
+    return dtype.bits == 64 and dtype.kind in ("int", "uint", "timestamp", "duration")
 
 
 def _encode_tiny(dtype: DType, values: NDArray[Any], valid: NDArray[Any] | None, prefix: bytes) -> Payload:
@@ -168,6 +177,9 @@ def decode(
         target = np.empty(columns * rows, storage) if out is None else out
         pco.decode_into(payload, target)
         values = target.reshape(columns, rows)
+    elif codec == ids.LINEAR and columns == 1 and _may_be_linear(dtype):
+        values = np.empty((1, rows), storage)
+        linear.steps(payload, rows).write(values[0])
     elif codec == ids.CONSTANT:
         values = constant.view(payload, storage, columns, rows)
     elif codec == ids.BITS and dtype.kind == "bool":
@@ -177,6 +189,15 @@ def decode(
     if dtype.kind == "bool" and codec != ids.BITS and (values.view(np.uint8) > 1).any():
         raise Damage("booleans that are neither true nor false")
     return Decoded(values, valid)
+
+
+def decode_steps(
+    dtype: DType, codec: int, flags: int, payload: Buffer, columns: int, rows: int
+) -> linear.Steps | None:
+    """What a block of one column in equal steps says, for those who can do without the numbers; None: it is no such."""
+    if codec != ids.LINEAR or flags or columns != 1 or not _may_be_linear(dtype):
+        return None
+    return linear.steps(payload, rows)
 
 
 def _split_validity(payload: Buffer, columns: int, rows: int) -> tuple[NDArray[Any], memoryview]:

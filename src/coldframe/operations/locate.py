@@ -8,7 +8,7 @@ import numpy as np
 
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
-from coldframe.operations.rows import load_slices
+from coldframe.operations.rows import load_times
 from coldframe.stores.base import Reader
 
 
@@ -43,7 +43,8 @@ def rows_between(reader: Reader, version: Version, first: int, last: int) -> tup
 def time_at(reader: Reader, version: Version, row: int) -> int:
     """The time index of one row."""
     slices, begin = version.contents.slices(row, row + 1)
-    return int(_times(reader, version, slices, begin, row, row + 1)[0])
+    number = int(np.searchsorted(slices.starts, row - begin, side="right")) - 1
+    return int(load_times(reader, version, slices, number)[row - begin - int(slices.starts[number])])
 
 
 def _search(
@@ -60,16 +61,9 @@ def _search(
         stop = min(stop, version.record.rows)
         if start >= stop:
             return start
-        times = _times(reader, version, slices, begin, start, stop)
-        found = int(np.searchsorted(times, value, side=side))
+        times = load_times(reader, version, slices, number)[: stop - start]
+        found = int(times.searchsorted(value, side))
         if found < len(times):
             return start + found
         number += 1
     return begin + ends[-1]
-
-
-def _times(reader: Reader, version: Version, slices: Slices, begin: int, start: int, stop: int) -> np.ndarray:
-    schema = version.contents.schema()
-    column = np.array([schema.place[0]])
-    table = load_slices(reader, version, slices, begin, start, stop, schema, column)
-    return np.asarray(table.bands[0].values[0])

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from coldframe.format import choice
 from coldframe.format.checksums import Damage
-from coldframe.format.codecs import bits, constant, dictionary, ids, pco, raw, zstd
+from coldframe.format.codecs import bits, constant, dictionary, ids, linear, pco, raw, zstd
 
 HOWS = {
     "plain": pco.PLAIN,
@@ -71,6 +71,57 @@ def test_constants_are_told_by_their_bits(values):
     assert (data is not None) == same
     if data is not None:
         assert np.ascontiguousarray(constant.view(data, values.dtype, *values.shape)).tobytes() == values.tobytes()
+
+
+EIGHT_BYTES = st.integers(-(2**63), 2**63 - 1)
+
+
+def in_steps(start: int, step: int, rows: int) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.int64(start) + np.arange(rows) * np.int64(step)
+
+
+@given(EIGHT_BYTES, EIGHT_BYTES.filter(bool), st.integers(3, 300), st.sampled_from(["<i8", "<u8"]), st.data())
+def test_equal_steps_come_back_bit_for_bit_whole_and_in_part(start, step, rows, dtype, data):
+    numbers = in_steps(start, step, rows).view(dtype)
+    steps = linear.steps(linear.encode(numbers), rows)
+    assert (steps.start, steps.step) == (start, step)
+    target = np.empty(rows, dtype)
+    steps.write(target)
+    assert target.tolist() == numbers.tolist()
+    low = data.draw(st.integers(0, rows - 1))
+    high = data.draw(st.integers(low, rows))
+    part = np.empty(high - low, dtype)
+    steps[low:high].write(part)
+    assert part.tolist() == numbers[low:high].tolist()
+    assert steps[low] == numbers.view("<i8")[low]
+
+
+@given(st.integers(-1000, 1000), st.integers(1, 50), st.integers(3, 100), st.sampled_from(["left", "right"]), st.data())
+def test_a_search_among_equal_steps_finds_what_numpy_finds(start, step, rows, side, data):
+    numbers = in_steps(start, step, rows)
+    value = data.draw(st.integers(start - 60, start + step * rows + 60) | st.sampled_from([-(2**63), 2**63 - 1]))
+    assert linear.steps(linear.encode(numbers), rows).searchsorted(value, side) == np.searchsorted(numbers, value, side)
+
+
+@given(st.integers(3, 400), st.data())
+def test_one_step_that_differs_is_not_linear(rows, data):
+    numbers = in_steps(7, 5, rows)
+    numbers[data.draw(st.integers(0, rows - 1))] += data.draw(st.sampled_from([1, -1, 2**40]))
+    assert linear.encode(numbers) is None
+
+
+def test_more_equal_steps_than_are_counted_in_advance():
+    numbers = in_steps(-5, 3, 300_000)
+    target = np.empty_like(numbers)
+    linear.steps(linear.encode(numbers), len(numbers)).write(target)
+    assert (target == numbers).all()
+
+
+@pytest.mark.parametrize("payload", [b"", bytes(15), bytes(17), b"\1" + bytes(15)])
+def test_equal_steps_that_make_no_sense_are_damage(payload):
+    with pytest.raises(Damage):
+        linear.steps(payload, 5)
 
 
 @given(st.integers(1, 2000), st.sampled_from([0.0, 0.01, 0.5, 1.0]))

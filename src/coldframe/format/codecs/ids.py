@@ -18,3 +18,5 @@ STRINGS: Final = 5
 """Strings as lengths and bytes."""
 IPC: Final = 6
 """Reserved: any Arrow type, as an Arrow IPC stream."""
+LINEAR: Final = 7
+"""Eight-byte integers in equal steps: the first, and the step."""
