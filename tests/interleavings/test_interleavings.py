@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import threading
 import time
 from dataclasses import replace
 
@@ -51,11 +52,23 @@ class Run:
     def __init__(self, seed: int, store, clock) -> None:
         self.random = random.Random(seed)
         self.scheduler = Scheduler(seed)
-        self.catalog = Catalog(GatedStore(store, self.scheduler), "library", LibraryConfig(rows_per_segment=4), clock)
         self.plain = Catalog(store, "library", LibraryConfig(rows_per_segment=4), clock)
+        # In half of the runs every actor is a process of its own: none knows of the heads that the others saw.
+        self._apart = self.random.random() < 0.5
+        self._catalogs: dict[str, Catalog] = {}
         self.done: dict[int, tuple[str, object]] = {}
         self.reads: list[tuple[int, list[int]]] = []
         self.names = itertools.count()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The library as the calling actor has it open."""
+        process = threading.current_thread().name if self._apart else ""
+        found = self._catalogs.get(process)
+        if found is None:
+            gated = GatedStore(self.plain.store, self.scheduler)
+            found = self._catalogs[process] = Catalog(gated, "library", self.plain.config, self.plain.clock)
+        return found
 
     def note(self, commit, what: str, value: object) -> None:
         assert commit.version not in self.done, "two commits were given one version number"

@@ -19,7 +19,7 @@ def row(n: int) -> pd.DataFrame:
 
 
 def head_of(lib, symbol: str = "s"):
-    return read_head(lib._catalog.store, symbol)[0]
+    return read_head(lib._catalog.store, lib._catalog, symbol)
 
 
 def slices_of(lib, symbol: str = "s") -> int:

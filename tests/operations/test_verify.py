@@ -24,11 +24,11 @@ def library_with_a_lonely_log(uri):
     lib.write("s", row(0))
     for n in range(1, 20):
         lib.append("s", row(n))
-    head = read_head(store, "s")[0]
+    head = read_head(store, lib._catalog, "s")
     homes = {ref.home for ref in head.logs if ref.home is not None}
     home = next(ref for ref in head.logs if ref.id in homes)
     lib.delete("s", list(range(home.first_number, home.last_number + 1)))
-    head = read_head(store, "s")[0]
+    head = read_head(store, lib._catalog, "s")
     alone = {ref.home for ref in head.logs if ref.home} - {ref.id for ref in head.logs}
     assert alone, "a log is left for its manifest alone"
     return lib, pd.concat([row(n) for n in range(30)])
@@ -72,7 +72,7 @@ def test_a_log_deleted_together_with_the_one_that_has_its_manifest_leaves_nothin
     lib.append("s", ticks(1))
     lib.write_metadata("s", None)
     lib.write("s", ticks(1).iloc[:0])
-    assert read_head(lib._catalog.store, "s")[0].logs[0].home is not None
+    assert read_head(lib._catalog.store, lib._catalog, "s").logs[0].home is not None
     lib.delete("s", [0, 1])
     lib.reclaim(grace=0)
     assert lib.verify().unreachable == []

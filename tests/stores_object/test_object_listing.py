@@ -18,6 +18,7 @@ class Fake:
 
     class Client:
         resumable = True
+        page = 3
 
     class Target:
         kind = "s3"

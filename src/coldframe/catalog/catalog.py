@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coldframe.catalog.config import LibraryConfig
+from coldframe.catalog.seen import SeenHeads, seen_heads
 from coldframe.exceptions import PermissionException
 from coldframe.stores.base import Store
 
@@ -23,12 +24,18 @@ class Catalog:
     config : LibraryConfig
     clock : callable
         Nanoseconds since 1970.
+    seen : SeenHeads or None
+        Where commits on an object store start.
     """
 
     store: Store
     library: str
     config: LibraryConfig = field(default_factory=LibraryConfig)
     clock: Callable[[], int] = time.time_ns
+    seen: SeenHeads | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.seen = seen_heads(self.store)
 
     def check_writable(self, operation: str) -> None:
         """Refuse to change a library that was opened for reading."""

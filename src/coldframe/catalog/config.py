@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from coldframe.catalog.names import check_library, is_library
+from coldframe.catalog.seen import seen_heads
 from coldframe.exceptions import (
     CompatibilityException,
     ConflictException,
@@ -72,6 +73,7 @@ def create(storage: Storage, name: str, config: LibraryConfig) -> LibraryConfig:
     for _ in range(_ATTEMPTS):
         try:
             storage.create(name, KEY, _pack(config))
+            _begin(storage.store(name))
             return config
         except Conflict:
             stored = _identity(storage, name)
@@ -141,6 +143,14 @@ def change(store: Store, name: str, **changes: Any) -> LibraryConfig:
         f"the options of library {name!r} were changed by others {_ATTEMPTS} times in a row; nothing was written. "
         "Try again."
     )
+
+
+def _begin(store: Store) -> None:
+    """Nothing is in a library that was just created, so its symbols need not be looked for."""
+    heads = seen_heads(store)
+    if heads is not None:
+        heads.clear()
+        heads.expect(new=True)
 
 
 def _pack(config: LibraryConfig) -> bytes:

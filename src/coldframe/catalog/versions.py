@@ -22,10 +22,11 @@ from coldframe.catalog.records import (
     decode_record,
     integers,
 )
+from coldframe.catalog.seen import ABSENT
 from coldframe.catalog.snapshot_records import Snapshot, decode_held, decode_snapshot
 from coldframe.exceptions import KeyNotFoundException, NoDataFoundException, NoSuchVersionException
 from coldframe.format.checksums import Damage
-from coldframe.stores.base import Reader
+from coldframe.stores.base import Reader, Stored
 
 
 @dataclass(slots=True)
@@ -152,14 +153,25 @@ class History:
             raise
 
 
-def read_head(reader: Reader, symbol: str) -> tuple[Head, str | None]:
-    """The head of a symbol with its tag; an empty head and None where there is none."""
-    key = head_key(symbol)
+def look(reader: Reader, catalog: Catalog, symbol: str) -> Stored:
+    """The head of a symbol as it is stored now; `ABSENT` where there is none."""
     try:
-        stored = reader.get(key)
+        stored = reader.get(head_key(symbol))
     except KeyNotFoundException:
-        return Head(symbol), None
-    return checked_head(key, stored.data), stored.tag
+        stored = ABSENT
+    if catalog.seen is not None:
+        catalog.seen.note(symbol, stored)
+    return stored
+
+
+def open_head(symbol: str, stored: Stored) -> Head:
+    """The head from what `look` found: an empty one where there is none."""
+    return Head(symbol) if stored is ABSENT else checked_head(head_key(symbol), stored.data)
+
+
+def read_head(reader: Reader, catalog: Catalog, symbol: str) -> Head:
+    """The head of a symbol as it is now; an empty one where there is none."""
+    return open_head(symbol, look(reader, catalog, symbol))
 
 
 def checked_head(key: str, data: bytes | bytearray | memoryview) -> Head:
@@ -223,7 +235,7 @@ def resolve(
                 f"list_symbols(snapshot_name='{as_of}') shows what it holds."
             )
         return version
-    head, _ = read_head(reader, symbol)
+    head = read_head(reader, catalog, symbol)
     return find(History(reader, head), catalog, as_of, by_time=by_time)
 
 

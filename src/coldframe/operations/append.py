@@ -25,12 +25,13 @@ from coldframe.format.schema import Schema
 from coldframe.format.table import Table, concat_tables
 from coldframe.frames.evolve import conform, evolve, index_values, is_timeseries
 from coldframe.operations.absorb import MOST_BYTES, absorb_tail
+from coldframe.operations.batches import attempt_each
 from coldframe.operations.encode import DEFAULT_ROWS, NewRows, encode, table_bytes
 from coldframe.operations.moments import moment
 from coldframe.operations.prepare import Prepared, check_batch, convert, prepare
 from coldframe.operations.results import Commit, WriteItem
 from coldframe.operations.rows import load_slices
-from coldframe.operations.write import attempt_each, committed, place
+from coldframe.operations.write import committed, place
 
 COLUMN_BYTES = 96
 """About what a column of a small slice takes beyond its values: its block record, its name, its share of a header."""
@@ -62,7 +63,7 @@ def append_batch(
         checked = rows.check(validate_index=validate_index)
         return _append(catalog, checked, prune=prune, validate_index=validate_index, key=None)
 
-    return attempt_each(one, converted)
+    return attempt_each(catalog, one, converted)
 
 
 def _append(catalog: Catalog, prepared: Prepared, *, prune: bool, validate_index: bool, key: str | None) -> Commit:

@@ -10,6 +10,7 @@ from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
 from coldframe.catalog.draft import Draft
 from coldframe.exceptions import ArcticException, ErrorCode, NoSuchVersionException, StorageException
+from coldframe.operations.batches import attempt_each
 
 
 def delete(catalog: Catalog, symbol: str, versions: Sequence[int] | None = None) -> None:
@@ -40,14 +41,7 @@ def delete_batch(
     catalog: Catalog, requests: Sequence[tuple[str, Sequence[int] | None]]
 ) -> list[ArcticException | None]:
     """Delete several symbols or versions; an item that fails leaves its error in the list. None: all versions."""
-    results: list[ArcticException | None] = []
-    for symbol, versions in requests:
-        try:
-            delete(catalog, symbol, versions)
-            results.append(None)
-        except ArcticException as error:
-            results.append(error)
-    return results
+    return attempt_each(catalog, lambda request: delete(catalog, *request), requests)
 
 
 def prune_previous_versions(catalog: Catalog, symbol: str) -> None:

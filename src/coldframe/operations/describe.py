@@ -12,6 +12,7 @@ from coldframe.exceptions import ArcticException
 from coldframe.format.dtypes import DType
 from coldframe.frames.meta import frame_meta, is_timeseries
 from coldframe.operations.arguments import parse_as_of
+from coldframe.operations.batches import attempt_each
 from coldframe.operations.read import with_version
 from coldframe.operations.results import Description
 
@@ -23,13 +24,7 @@ def describe(catalog: Catalog, symbol: str, as_of: Any = None) -> Description:
 
 def describe_batch(catalog: Catalog, items: Sequence[tuple[str, Any]]) -> list[Description | ArcticException]:
     """Descriptions of several versions; an item that fails leaves its error in the list."""
-    results: list[Description | ArcticException] = []
-    for symbol, as_of in items:
-        try:
-            results.append(describe(catalog, symbol, as_of))
-        except ArcticException as error:
-            results.append(error)
-    return results
+    return attempt_each(catalog, lambda item: describe(catalog, *item), items)
 
 
 def _describe(version: Version) -> Description:

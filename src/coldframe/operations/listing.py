@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from coldframe.catalog.catalog import Catalog
@@ -63,9 +64,11 @@ def list_versions(
         with catalog.store.reading() as reader:
             if snapshot is not None:
                 return _versions_in_snapshot(reader, catalog, snapshot, symbol)
-            heads = _heads(reader, symbol)
-            holders = [] if skip_snapshots else snapshots(reader)[0]
-            return _rows(reader, heads, holders, symbol, latest_only=latest_only)
+            looks: list[Callable[[], Any]] = [lambda: _heads(reader, symbol)]
+            if not skip_snapshots:
+                looks.append(lambda: snapshots(reader)[0])
+            heads, *holders = reader.concurrently(lambda look: look(), looks)
+            return _rows(reader, heads, holders[0] if holders else [], symbol, latest_only=latest_only)
     except Damage as damage:
         raise damaged(damage, catalog.library, symbol) from damage
 

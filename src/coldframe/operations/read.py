@@ -39,6 +39,7 @@ from coldframe.operations.arguments import (
     parse_date_range,
     parse_row_range,
 )
+from coldframe.operations.batches import attempt_each
 from coldframe.operations.locate import rows_between
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.rows import load
@@ -103,7 +104,8 @@ def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | Arc
         for i, key, stored in zip(newest, keys, reader.get_many(keys), strict=True):
             if stored is None:
                 continue
-            symbol = items[i].symbol
+            if catalog.seen is not None:
+                catalog.seen.note(items[i].symbol, stored)
             try:
                 version = _checked_find(History(reader, checked_head(key, stored.data)), catalog, wanted[i].as_of)
                 results[i] = _loaded(reader, version, wanted[i])
@@ -131,13 +133,7 @@ def read_metadata(catalog: Catalog, symbol: str, as_of: Any = None) -> Loaded:
 
 def read_metadata_batch(catalog: Catalog, items: Sequence[tuple[str, Any]]) -> list[Loaded | ArcticException]:
     """The metadata of several versions; an item that fails leaves its error in the list."""
-    results: list[Loaded | ArcticException] = []
-    for symbol, as_of in items:
-        try:
-            results.append(read_metadata(catalog, symbol, as_of))
-        except ArcticException as error:
-            results.append(error)
-    return results
+    return attempt_each(catalog, lambda item: read_metadata(catalog, *item), items)
 
 
 def with_version(catalog: Catalog, symbol: str, as_of: AsOf, work: Callable[[Reader, Version], T]) -> T:

@@ -30,12 +30,13 @@ from coldframe.frames.evolve import conform, evolve, index_kind, index_values, i
 from coldframe.frames.meta import frame_meta
 from coldframe.operations.absorb import MOST_BYTES, absorb_around
 from coldframe.operations.arguments import TimeRange, parse_date_range
+from coldframe.operations.batches import attempt_each
 from coldframe.operations.encode import DEFAULT_ROWS, STREAMED, NewRows, encode, table_bytes
 from coldframe.operations.locate import rows_between, time_at
 from coldframe.operations.prepare import Prepared, check_batch, convert, dress
 from coldframe.operations.results import Commit, UpdateItem
 from coldframe.operations.rows import load
-from coldframe.operations.write import attempt_each, committed, place
+from coldframe.operations.write import committed, place
 
 
 def update(
@@ -58,7 +59,7 @@ def update_batch(
     """Update several symbols, each in a commit of its own; an item that fails leaves its error in the list."""
     check_batch([item.symbol for item in items], "update_batch")
     converted = [(convert(catalog, item.symbol, item.data, item.metadata), item.date_range) for item in items]
-    return attempt_each(lambda item: _update(catalog, _clipped(*item), upsert=upsert, prune=prune), converted)
+    return attempt_each(catalog, lambda item: _update(catalog, _clipped(*item), upsert=upsert, prune=prune), converted)
 
 
 def delete_data_in_range(catalog: Catalog, symbol: str, date_range: Any, *, prune: bool = False) -> Commit:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
@@ -13,12 +13,11 @@ from coldframe.catalog.pieces import Pieces
 from coldframe.catalog.records import Record
 from coldframe.exceptions import ArcticException
 from coldframe.frames.metadata import encode_metadata
+from coldframe.operations.batches import attempt_each
 from coldframe.operations.dedup import reuse
 from coldframe.operations.encode import Encoded, encode
 from coldframe.operations.prepare import Prepared, check_batch, convert, prepare
 from coldframe.operations.results import Commit, WriteItem
-
-T = TypeVar("T")
 
 
 def write(
@@ -54,7 +53,7 @@ def write_batch(
     def one(rows: Prepared) -> Commit:
         return store(catalog, rows.check(validate_index=validate_index), prune=prune)
 
-    return attempt_each(one, converted)
+    return attempt_each(catalog, one, converted)
 
 
 def store(catalog: Catalog, prepared: Prepared, *, prune: bool, cause: str = "write") -> Commit:
@@ -120,20 +119,9 @@ def write_metadata_batch(
 ) -> list[Commit | ArcticException]:
     """Give several symbols new metadata; an item that fails leaves its error in the list."""
     check_batch([symbol for symbol, _ in items], "write_metadata_batch")
-    return attempt_each(lambda item: write_metadata(catalog, *item, prune=prune), items)
+    return attempt_each(catalog, lambda item: write_metadata(catalog, *item, prune=prune), items)
 
 
 def committed(symbol: str, record: Record) -> Commit:
     """What an operation gives back for a version it made."""
     return Commit(symbol, record.number, record.created)
-
-
-def attempt_each(work: Callable[[T], Commit], items: Sequence[T]) -> list[Commit | ArcticException]:
-    """Each item's result, or its error as a value: what a batch gives back."""
-    results: list[Commit | ArcticException] = []
-    for item in items:
-        try:
-            results.append(work(item))
-        except ArcticException as error:
-            results.append(error)
-    return results

@@ -15,11 +15,15 @@ What every store promises
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+T = TypeVar("T")
+R = TypeVar("R")
 Buffer = bytes | bytearray | memoryview
 
 
@@ -139,6 +143,13 @@ class Reader(ABC):
     @abstractmethod
     def list(self, prefix: str, start_after: str = "") -> Iterator[Entry]:
         """The entries whose key starts with `prefix` and is greater than `start_after`, in the order of keys."""
+
+    def concurrently(self, work: Callable[[T], R], items: Sequence[T]) -> builtins.list[R]:
+        """`work` on each item, on several at once where waiting for answers is what takes the time.
+
+        The error of the earliest item that failed is raised when none is being worked on any more.
+        """
+        return [work(item) for item in items]
 
 
 class Store(Reader):

@@ -39,9 +39,12 @@ class Client(ABC):
     ----------
     resumable : bool
         Whether a listing that starts late or ends early saves requests.
+    page : int
+        Entries in a page of a listing; the last may have fewer.
     """
 
     resumable: bool = True
+    page: int = PAGE
 
     @abstractmethod
     def get(self, path: str, marks: bool = False) -> Answer:

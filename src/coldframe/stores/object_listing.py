@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from coldframe.stores.object_requests import Requests
 
 # So many pages one after the other first: short listings, which most are, need no request more than their pages.
-PATIENT = 10
+PATIENT = 11
 MOST_RANGES = 32
 Page = list[tuple[str, int]]
 
@@ -27,6 +27,8 @@ def pages(requests: Requests, folder: str, after: str, prefix: str) -> Iterator[
         yield page
         first, last = first or page[0][0], page[-1][0]
         if number == PATIENT and requests.target.kind == "s3" and requests.client.resumable:
+            if len(page) < requests.client.page:
+                return  # there is no other
             break
     else:
         return

@@ -20,6 +20,8 @@ from coldframe.stores.object_workers import Workers, shared
 
 T = TypeVar("T")
 NONE: frozenset[object] = frozenset()
+BATCHES = 32
+"""So many items of a batch are worked on at once. Each may hold its data in memory and make requests of its own."""
 
 
 class Requests:
@@ -38,6 +40,7 @@ class Requests:
         self.target = target
         self.keyring = keyring
         self.workers: Workers = shared(target.connections)
+        self.batches: Workers = shared(min(target.connections, BATCHES), "batch")
         self._make_client = make_client or open_client
         self._client: Client | None = None
         self._chance = random.Random()  # noqa: S311 - jitter is no secret

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from coldframe.config import get_config_int
 from coldframe.exceptions import ArcticException, KeyNotFoundException, NoDataFoundException, PermissionException
@@ -26,6 +28,8 @@ from coldframe.stores.object_ranges import cut, plan
 from coldframe.stores.object_requests import Attempts, Requests
 from coldframe.stores.object_target import Kind as Protocol
 
+T = TypeVar("T")
+R = TypeVar("R")
 _log = logging.getLogger("coldframe.s3")
 
 LIBRARY = "library"
@@ -147,6 +151,9 @@ class ObjectStore(Store):
                         yield Entry(key, size)
                 elif key[: len(prefix)] > prefix:
                     return
+
+    def concurrently(self, work: Callable[[T], R], items: Sequence[T]) -> builtins.list[R]:
+        return self._requests.batches.map(work, items)
 
     # -- writing ------------------------------------------------------------------------------------------------
 

@@ -21,10 +21,18 @@ _Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
 
 class Workers:
-    """Up to `limit` daemon threads, started when needed."""
+    """Up to `limit` daemon threads, started when needed.
 
-    def __init__(self, limit: int) -> None:
+    Parameters
+    ----------
+    limit : int
+    name : str
+        What the threads are called.
+    """
+
+    def __init__(self, limit: int, name: str = "io") -> None:
         self.limit = limit
+        self.name = name
         self.renew_after_fork()
         fork.renew_in_child(self)
 
@@ -42,7 +50,7 @@ class Workers:
                 self._idle -= 1
             elif self._threads < self.limit:
                 self._threads += 1
-                name = f"coldframe-io-{self._threads}"
+                name = f"coldframe-{self.name}-{self._threads}"
                 threading.Thread(target=self._work, args=(self._jobs,), name=name, daemon=True).start()
         self._jobs.put((future, function, arguments))
         return future
@@ -54,8 +62,11 @@ class Workers:
         return self.submit(function, *arguments).result()
 
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Call a function on each item in parallel; the first error is raised once all others have ended."""
-        if len(items) < 2:
+        """Call a function on each item in parallel; the first error is raised once all others have ended.
+
+        What one of these threads calls goes on in it: were it to wait for others, all could wait for each other.
+        """
+        if len(items) < 2 or getattr(_thread, "workers", None) is self:
             return [self.run(function, item) for item in items]
         futures = [self.submit(function, item) for item in items]
         try:
@@ -94,6 +105,7 @@ class Workers:
             raise
 
     def _work(self, jobs: queue.SimpleQueue[_Job]) -> None:
+        _thread.workers = self
         while True:
             future, function, arguments = jobs.get()
             if future.set_running_or_notify_cancel():
@@ -120,12 +132,13 @@ def _abandon(futures: Iterable[Future[Any]]) -> list[Future[Any]]:
     return [future for future in futures if not future.cancel()]
 
 
-_shared: dict[int, Workers] = {}
+_thread = threading.local()
+_shared: dict[tuple[int, str], Workers] = {}
 
 
-def shared(limit: int) -> Workers:
-    """The process's workers for this many connections."""
-    workers = _shared.get(limit)
+def shared(limit: int, name: str = "io") -> Workers:
+    """The process's workers of this name and number."""
+    workers = _shared.get((limit, name))
     if workers is None:
-        workers = _shared.setdefault(limit, Workers(limit))
+        workers = _shared.setdefault((limit, name), Workers(limit, name))
     return workers
