@@ -295,7 +295,7 @@ class Collected(Aggregate):
         super().__init__(output)
         self._pool = None if output.source.fixed else Pool(output.source)
         self._groups: list[Groups] = []
-        self._values: list[NDArray[Any]] = []
+        self._values: list[Any] = []
 
     def grow(self, size: int, moved: int) -> None:  # noqa: ARG002 -- there is no place per group
         """Move the groups of the rows kept."""
@@ -304,19 +304,17 @@ class Collected(Aggregate):
 
     def add(self, groups: Groups, values: Values) -> None:
         """Take the rows of a batch in."""
-        if self._pool is not None:
-            data = self._pool.add(values.column.data)
-            if values.present is not None:
-                groups, data = groups.take(values.present), data.take(values.present)
-        else:
-            groups, data = values.of(groups)
+        if values.present is not None:
+            groups, values = groups.take(values.present), Values(values.column.take(values.present))
         self._groups.append(groups)
-        self._values.append(data)
+        self._values.append(values.column.data)
 
     def finish(self, groups: Groups, counts: NDArray[Any]) -> Column:
         """The results of some groups."""
         if not self._groups:
             self._groups, self._values = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.int64)]
+        elif self._pool is not None:
+            self._values = self._pool.learn(self._values)
         which, data = np.concatenate(self._groups), np.concatenate(self._values)
         by_value = np.lexsort((data, which))
         which, data = which[by_value], data[by_value]

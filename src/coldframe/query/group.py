@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coldframe.format.table import StringColumn
 from coldframe.query.aggregates import Aggregates, Space, Values
 from coldframe.query.batch import Batch
 from coldframe.query.columns import Column, empty
 from coldframe.query.keys import Integers, Key
 from coldframe.query.sort import order
 from coldframe.query.steps import Group
+
+_WAVE = 1 << 20
+"""Batches with unknown strings wait for each other until they have so many rows, or as many as there are keys."""
 
 Stream = Callable[[Callable[[Batch], Any]], Iterator[Any]]
 
@@ -40,6 +44,8 @@ class _Grouping:
         self.aggregates = Aggregates(reducer.outputs)
         self._first = None if reducer.sort else Space(np.int64, 2**63 - 1)
         self._seen = 0
+        self._waiting: list[_Brought] = []
+        self._waiting_rows = 0
 
     @property
     def _alone(self) -> bool:
@@ -48,21 +54,40 @@ class _Grouping:
     def bring(self, batch: Batch) -> _Brought | None:
         """Prepare a batch; in a worker thread."""
         batch.load(self.reducer.reads)
-        columns = [bound.column(batch) for bound in self.reducer.keys]
+        made = [key.ready(bound.column(batch)) for key, bound in zip(self.keys, self.reducer.keys, strict=True)]
+        columns, masks = [column for column, _ in made], [present for _, present in made if present is not None]
         values = {slot: batch.column(slot) for slot in self.aggregates.slots}
-        made = [key.prepare(column) for key, column in zip(self.keys, columns, strict=True)]
-        masks = [present for _, present in made if present is not None]
         if masks:
             rows = np.flatnonzero(np.logical_and.reduce(masks))
             if not len(rows):
                 return None
             values = {slot: column.take(rows) for slot, column in values.items()}
-            made = [key.prepare(column.take(rows)) for key, column in zip(self.keys, columns, strict=True)]
-        prepared = [one for one, _ in made]
-        return _Brought(prepared, {slot: Values(column) for slot, column in values.items()}, len(prepared[0]))
+            columns = [column.take(rows) for column in columns]
+        prepared = [key.prepare(column) for key, column in zip(self.keys, columns, strict=True)]
+        return _Brought(prepared, {slot: Values(column) for slot, column in values.items()}, len(columns[0]))
 
     def add(self, brought: _Brought) -> None:
         """Take a prepared batch in; in the order of slices."""
+        if self._waiting or any(isinstance(prepared, StringColumn) for prepared in brought.prepared):
+            self._waiting.append(brought)
+            self._waiting_rows += brought.rows
+            if self._waiting_rows >= max(_WAVE, *(key.size for key in self.keys)):
+                self._learn()
+        else:
+            self._add(brought)
+
+    def _learn(self) -> None:
+        """Make known the dictionaries of the batches that wait, all together, and take these batches in."""
+        waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
+        for at, key in enumerate(self.keys):
+            unknown = [one for one in waiting if isinstance(one.prepared[at], StringColumn)]
+            if unknown:
+                for one, numbers in zip(unknown, key.learn([one.prepared[at] for one in unknown]), strict=True):
+                    one.prepared[at] = numbers
+        for one in waiting:
+            self._add(one)
+
+    def _add(self, brought: _Brought) -> None:
         groups, size, moved = self._number(brought)
         self.aggregates.add(groups, size, moved, brought.values)
         if self._first is not None:
@@ -85,6 +110,7 @@ class _Grouping:
 
     def finish(self) -> tuple[list[Column], int]:
         """Keys and outputs of the groups that have rows."""
+        self._learn()
         groups = np.flatnonzero(self.aggregates.rows.array > 0)
         if not len(groups):
             dtypes = [*(key.dtype for key in self.keys), *(output.dtype for output in self.reducer.outputs)]

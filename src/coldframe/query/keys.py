@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
-from coldframe.format.table import NONE, StringColumn
-from coldframe.query.columns import Column, coded, no_strings, translate
+from coldframe.format.table import NAN, NONE, StringColumn
+from coldframe.query.columns import Column, coded, no_strings
 
 _DENSE = 1 << 22
 """Keys within a range up to this long are numbered by their distance from its start, without hashing."""
+
+_SHORT = 1 << 13
+"""Dictionaries are made known one by one while they and the pool have no more strings than this."""
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -108,13 +112,15 @@ class Integers:
         if self._table is None:
             moved = self._widen(int(keys.min()), int(keys.max()), len(keys)) if len(keys) else 0
             if moved is not None:
-                return (keys - self._base).astype(np.intp, copy=False), moved
+                return (keys - self._base if self._base else keys).astype(np.intp, copy=False), moved
             self._table = HashTable()
             self._table.add(self._base + np.arange(self._width, dtype=np.int64))
         return self._table.add(keys), 0
 
     def _widen(self, low: int, high: int, rows: int) -> int | None:
         """Make room for keys; by how much numbers move up, None if the keys lie too far apart."""
+        if not self._width and low >= 0 and high < min(_DENSE, max(4096, 16 * rows)):
+            low = 0  # keys are their own numbers
         start = min(low, self._base) if self._width else low
         stop = max(high + 1, self._base + self._width) if self._width else high + 1
         if stop - start > min(_DENSE, max(4096, 16 * rows, 2 * self._width)):
@@ -135,37 +141,59 @@ class Integers:
 
 
 class Pool:
-    """Numbers of strings: all distinct ones seen so far."""
+    """Numbers of strings: all distinct ones seen so far. Numbers are given in the order in which threads come.
+
+    A dictionary is looked up as a whole, which costs as much as the pool is long. So dictionaries are made known at
+    once only while they are short; later ones had better be collected and made known together.
+    """
 
     def __init__(self, dtype: DType) -> None:
-        self._pieces: list[pa.Array] = []
         self._all: pa.Array = no_strings(dtype)
-        self._last: tuple[pa.Array, NDArray[Any]] | None = None
+        self._last: tuple[pa.Array, NDArray[np.intp]] | None = None
+        self._lock = threading.Lock()
 
     @property
     def size(self) -> int:
         """How many."""
         return len(self._all)
 
-    def add(self, strings: StringColumn) -> NDArray[Any]:
-        """The number of each row's string; `NONE` and `NAN` stay."""
-        codes = strings.codes
-        assert codes is not None  # noqa: S101 -- batches bring coded strings
-        distinct = strings.values
-        if self._last is None or self._last[0] is not distinct:
-            self._last = (distinct, self._map(distinct))
-        return translate(self._last[1], codes)
+    def number(self, strings: StringColumn) -> NDArray[np.intp] | None:
+        """The number of each row's string, `NONE` and `NAN` staying; None if the dictionary must be learnt first."""
+        with self._lock:
+            table = self._known(strings.values)
+        return None if table is None else table[strings.codes]
 
-    def _map(self, values: pa.Array) -> NDArray[Any]:
-        if not len(self._all):
-            self._all = values
-            return np.arange(len(values), dtype=np.int32)
-        found = pc.index_in(values, value_set=self._all).fill_null(NONE).to_numpy(zero_copy_only=False).copy()
-        new = np.flatnonzero(found == NONE)
-        if len(new):
-            found[new] = len(self._all) + np.arange(len(new))
-            self._all = pa.concat_arrays([self._all, values.take(pa.array(new))])
-        return cast("NDArray[Any]", found)
+    def add(self, strings: StringColumn) -> NDArray[np.intp]:
+        """The number of each row's string; `NONE` and `NAN` stay."""
+        numbers = self.number(strings)
+        return self.learn([strings])[0] if numbers is None else numbers
+
+    def learn(self, columns: list[StringColumn]) -> list[NDArray[np.intp]]:
+        """Make many dictionaries known; the numbers of each column's rows."""
+        dictionaries = {id(column.values): column.values for column in columns}
+        with self._lock:
+            tables = dict(zip(dictionaries, self._join(list(dictionaries.values())), strict=True))
+            self._last = (columns[-1].values, tables[id(columns[-1].values)])
+        return [tables[id(column.values)][column.codes] for column in columns]
+
+    def _known(self, values: pa.Array) -> NDArray[np.intp] | None:
+        last = self._last
+        if last is not None and last[0] is values:
+            return last[1]
+        if len(self._all) and len(self._all) + len(values) > _SHORT:
+            return None
+        # Slices that were written one by one often have the same short dictionary, each its own copy.
+        table = last[1] if last is not None and values.equals(last[0]) else self._join([values])[0]
+        self._last = (values, table)
+        return table
+
+    def _join(self, dictionaries: list[pa.Array]) -> list[NDArray[np.intp]]:
+        """For each dictionary the numbers of its values, then those that codes of missing values pick from the end."""
+        encoded = pa.concat_arrays([self._all, *dictionaries]).dictionary_encode()
+        numbers = encoded.indices.to_numpy().astype(np.intp)
+        ends = np.cumsum([len(self._all), *map(len, dictionaries)]).tolist()
+        self._all = encoded.dictionary
+        return [np.append(numbers[start:stop], [NAN, NONE]) for start, stop in pairwise(ends)]
 
     def column(self, dtype: DType, numbers: NDArray[Any]) -> Column:
         """The strings behind numbers."""
@@ -180,19 +208,28 @@ class Key:
         self._pool = None if dtype.fixed else Pool(dtype)
         self._own = Integers(still=True)
 
-    def prepare(self, column: Column) -> tuple[Any, NDArray[Any] | None]:
-        """Values ready to be numbered, and where they are present (None: everywhere); in worker threads."""
+    def ready(self, column: Column) -> tuple[Column, NDArray[Any] | None]:
+        """The column as it is numbered, and where keys are present (None: everywhere); in worker threads."""
         if isinstance(column.data, StringColumn):
-            strings = coded(column.data)
-            codes = cast("NDArray[Any]", strings.codes)
-            present = codes >= 0
-            if column.valid is not None:
-                present &= column.valid
-            return strings, None if present.all() else present
-        if column.valid is None and self.dtype.kind in ("int", "uint", "bool"):
-            return self._bits(column.data), None
+            column = Column(column.dtype, coded(column.data), column.valid)
+            codes = cast("NDArray[Any]", column.data.codes)
+            if column.valid is None and int(codes.min(initial=0)) >= 0:
+                return column, None
+        elif column.valid is None and self.dtype.kind in ("int", "uint", "bool"):
+            return column, None
         missing = column.missing()
-        return self._bits(column.data), ~missing if missing.any() else None
+        return column, ~missing if missing.any() else None
+
+    def prepare(self, column: Column) -> NDArray[Any] | StringColumn:
+        """Present keys as 64-bit numbers, or strings whose dictionary has to be learnt first; in worker threads."""
+        if self._pool is None:
+            return self._bits(column.data)
+        numbers = self._pool.number(column.data)
+        return column.data if numbers is None else numbers
+
+    def learn(self, columns: list[StringColumn]) -> list[NDArray[np.intp]]:
+        """The numbers of strings whose dictionaries were not known."""
+        return cast("Pool", self._pool).learn(columns)
 
     def _bits(self, data: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind == "float":
@@ -202,14 +239,19 @@ class Key:
         return data.astype(np.int64, copy=False)
 
     @property
+    def size(self) -> int:
+        """How many strings are known."""
+        return 0 if self._pool is None else self._pool.size
+
+    @property
     def of_strings(self) -> bool:
         """Whether keys are strings."""
         return self._pool is not None
 
-    def small(self, prepared: Any) -> tuple[NDArray[Any], int]:
+    def small(self, prepared: NDArray[Any]) -> tuple[NDArray[Any], int]:
         """A number for each row's value, counted from zero, and how many there are; in the order of slices."""
         if self._pool is not None:
-            return self._pool.add(prepared).astype(np.intp), self._pool.size
+            return prepared, self._pool.size
         return self._own.add(prepared)[0], self._own.size
 
     def behind(self, numbers: NDArray[Any]) -> Column:
