@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -156,3 +158,30 @@ def test_instants_keep_repeats():
     assert isinstance(found, pd.DatetimeIndex)
     assert found[3000 - 3 :].tolist()[0] == stamps[0]
     assert found.isna().sum() == 1000
+
+
+def test_objects_of_very_many_strings_are_gathered_with_every_reference_counted():
+    distinct, rows = strings._SCATTERED, strings._MANY_ROWS + 5
+    values = pa.array(np.arange(distinct), pa.int64()).cast(pa.large_string())
+    codes = np.random.default_rng(0).integers(-2, distinct, rows).astype(np.int32)
+    codes[-3:] = [NONE, NAN, distinct - 1]
+    before = sys.getrefcount(None)
+    made = strings.to_objects(StringColumn(values, codes))
+    expected = np.array([*map(str, range(distinct)), np.nan, None], dtype=object).take(codes, mode="wrap")
+    assert (codes == NONE).sum() > 1
+    assert [type(value) for value in made[-3:]] == [type(None), float, str]
+    present = codes >= 0
+    assert (made[present] == expected[present]).all()
+    assert pd.isna(made[~present]).all()
+    assert all((value is None) == (code == NONE) for value, code in zip(made[~present], codes[~present], strict=True))
+    number = int(codes[0]) if codes[0] >= 0 else distinct - 1
+    kept = made[int(np.flatnonzero(codes == number)[0])]
+    counted = sys.getrefcount(kept)
+    del made
+    assert counted - sys.getrefcount(kept) == (codes == number).sum()
+    del expected
+    assert abs(sys.getrefcount(None) - before) < 100
+    with pytest.raises(ValueError):
+        strings._gather_by_counts(np.empty(5, dtype=object), np.array([7], np.int32))
+    with pytest.raises(ValueError):
+        strings._gather_by_counts(np.empty(5, dtype=object), np.array([-3], np.int32))

@@ -25,6 +25,10 @@ _PLAIN = frozenset({str, _NONE_TYPE}) | _FLOATS
 
 _GATHERED = 1 << 16
 """Rows gathered at a time: their places fit into a core's cache."""
+_SCATTERED = 1 << 17
+"""From so many distinct strings on, objects lie too far apart to be reached row by row,"""
+_MANY_ROWS = 1 << 20
+"""if there are so many rows; and so many are put in order at a time."""
 
 
 def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
@@ -165,6 +169,8 @@ def to_objects(column: StringColumn) -> NDArray[Any]:
         pool[2 + NAN] = np.nan
         pool[2 + NONE] = None
         pool[2:] = objects
+        if len(objects) >= _SCATTERED and len(column.codes) >= _MANY_ROWS:
+            return _gather_by_counts(pool, column.codes)
         made = np.empty(len(column.codes), dtype=object)
         places = np.empty(min(len(made), _GATHERED), dtype=np.intp)
         for start in range(0, len(made), _GATHERED):
@@ -176,6 +182,25 @@ def to_objects(column: StringColumn) -> NDArray[Any]:
         objects[column.missing == NONE] = None
         objects[column.missing == NAN] = np.nan
     return np.asarray(objects, dtype=object)
+
+
+def _gather_by_counts(pool: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
+    """The pool's objects by code + 2, taken as often as they are wanted, and then put in order.
+
+    Taking an object adds one to its reference count. In the order of the codes that is a miss of the cache each time,
+    where the objects are too many for it; in the order of the pool it is not. Putting them in order moves only what
+    the new array holds already, so it does not concern reference counts.
+    """
+    starts = range(0, len(codes), _MANY_ROWS)
+    counts = np.zeros(len(pool), dtype=np.intp)
+    for start in starts:
+        counts += np.bincount(codes[start : start + _MANY_ROWS] + 2, minlength=len(pool))
+    made = np.repeat(pool, counts)
+    wanted, given = _addresses(made), _addresses(pool)
+    for start in starts:
+        places = np.add(codes[start : start + _MANY_ROWS], 2, dtype=np.intp)
+        given.take(places, out=wanted[start : start + len(places)], mode="clip")
+    return made
 
 
 def to_arrow(column: StringColumn) -> pa.LargeStringArray:
@@ -198,6 +223,7 @@ class _Addressed:
 
 
 def _addresses(values: NDArray[Any]) -> NDArray[np.int64]:
+    """The same memory as numbers; a copy where it has gaps."""
     return np.ascontiguousarray(np.asarray(_Addressed(values)))
 
 
