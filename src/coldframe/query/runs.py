@@ -26,20 +26,56 @@ def supports(outputs: tuple[Output, ...]) -> bool:
 
 
 class _Rows:
-    """The values of a column, where they are present, and how many of them each run has."""
+    """The values of a column, where they are missing, and how many of them each run has.
 
-    __slots__ = ("counts", "data", "missing", "starts", "stops")
+    Where values are missing is looked for only if a result tells that some are: a sum, minimum or maximum with a NaN
+    among its floats is NaN, so results without one are right as they are.
+    """
+
+    __slots__ = ("_column", "_counts", "_missing", "data", "starts", "stops")
 
     def __init__(self, column: Column, starts: NDArray[np.intp], stops: NDArray[np.intp]) -> None:
         self.data: NDArray[Any] = column.data
         self.starts, self.stops = starts, stops
-        self.missing: NDArray[Any] | None = None
-        if column.valid is not None or column.dtype.kind not in ("int", "uint", "bool"):
-            missing = column.missing()
-            self.missing = missing if missing.any() else None
-        self.counts: NDArray[Any] = stops - starts
+        self._column: Column | None = column
+        self._missing: NDArray[Any] | None = None
+        self._counts: NDArray[Any] | None = None
+
+    @property
+    def missing(self) -> NDArray[Any] | None:
+        """Where values are missing; None: nowhere."""
+        column = self._column
+        if column is not None:
+            self._column = None
+            if column.valid is not None or column.dtype.kind not in ("int", "uint", "bool"):
+                missing = column.missing()
+                self._missing = missing if missing.any() else None
+        return self._missing
+
+    @property
+    def counts(self) -> NDArray[Any]:
+        """How many values each run has."""
+        if self._counts is None:
+            missing = self.missing
+            self._counts = self.stops - self.starts
+            if missing is not None:
+                self._counts = self._counts - np.add.reduceat(missing, self.starts, dtype=np.int64)
+        return self._counts
+
+    def reduce(self, ufunc: np.ufunc, nothing: Any, dtype: Any) -> NDArray[Any]:
+        """Each run's values reduced; those that are missing count as `nothing`."""
+        data = self.data.astype(dtype, copy=False)
+        column = self._column
+        if column is not None and column.valid is None and data.dtype.kind == self.data.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):
+                result: NDArray[Any] = ufunc.reduceat(data, self.starts)
+            if not np.isnan(result).any():
+                self._column = None
+                return result
         if self.missing is not None:
-            self.counts = self.counts - np.add.reduceat(self.missing, starts, dtype=np.int64)
+            data = np.where(self.missing, data.dtype.type(nothing), data)
+        reduced: NDArray[Any] = ufunc.reduceat(data, self.starts)
+        return reduced
 
     def filled(self, value: Any, dtype: Any) -> NDArray[Any]:
         """All values, with one in place of those that are missing."""
@@ -73,13 +109,13 @@ def reduce_nothing(outputs: tuple[Output, ...]) -> list[Column]:
 
 
 def _sum(output: Output, rows: _Rows) -> Column:
-    return Column(output.dtype, np.add.reduceat(rows.filled(0, output.dtype.storage), rows.starts))
+    return Column(output.dtype, rows.reduce(np.add, 0, output.dtype.storage))
 
 
 def _mean(output: Output, rows: _Rows) -> Column:
     if output.dtype.temporal:
         return _mean_time(output, rows)
-    total = np.add.reduceat(rows.filled(0, np.float64), rows.starts)
+    total = rows.reduce(np.add, 0, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         return Column(FLOAT64, total / rows.counts)
 
@@ -98,7 +134,7 @@ def _extreme(output: Output, rows: _Rows) -> Column:
     dtype = output.dtype
     worst = extreme(output)
     ufunc = np.minimum if output.how == "min" else np.maximum
-    return _present(output, ufunc.reduceat(rows.filled(worst, dtype.storage), rows.starts), rows.counts)
+    return _present(output, rows.reduce(ufunc, worst, dtype.storage), rows.counts)
 
 
 def _present(output: Output, data: NDArray[Any], counts: NDArray[Any]) -> Column:
