@@ -153,7 +153,8 @@ class QueryBuilder:
         for which, bound in zip(("first", "second"), row_range, strict=True):
             if bound is not None and type(bound) is not int:
                 raise UserInputException(f"The {which} element of row_range must be None or int but was: {bound!r}")
-        return self._add(clauses.RowRange(*row_range))
+        # All rows from the first on: nothing to do.
+        return self if row_range[0] in (None, 0) and row_range[1] is None else self._add(clauses.RowRange(*row_range))
 
     def date_range(self, date_range: Any) -> Self:
         """Rows by time: both ends included, None open; naive values are UTC."""

@@ -91,7 +91,8 @@ class _Planner:
     """Collects the steps of the stage that is being planned, and the stages before it."""
 
     def __init__(self, layout: Layout, *, date_range_given: bool) -> None:
-        self._date_range = date_range_given
+        self._dated = date_range_given
+        self._untouched = True
         self._stages: list[Stage] = []
         self._pending: clauses.GroupBy | clauses.Resample | None = None
         self._begin(layout)
@@ -106,6 +107,8 @@ class _Planner:
         if pending is not None and not isinstance(clause, clauses.Aggregate):
             self._without_aggregates(pending)
         _HANDLERS[type(clause)](self, clause if pending is None else (pending, clause))
+        if not isinstance(clause, clauses.DateRange):
+            self._dated = self._untouched = False
 
     def finish(self, columns: Sequence[str] | None) -> Plan:
         if self._pending is not None:
@@ -170,13 +173,11 @@ class _Planner:
         self._steps.append(Cut(-clause.n, None) if clause.n else Cut(0, 0))
 
     def row_range(self, clause: clauses.RowRange) -> None:
-        if clause.start in (None, 0) and clause.stop is None:
-            return
         self._steps.append(Cut(clause.start, clause.stop))
 
     def date_range(self, clause: clauses.DateRange) -> None:
         index = self._time_index("date_range")
-        self._date_range = True
+        self._dated = self._dated or self._untouched
         factor = 10**9 // PER_SECOND[index.dtype.unit]
         start = -(-clause.start // factor) if clause.start != OPEN_START else OPEN_START
         stop = clause.stop // factor
@@ -197,7 +198,7 @@ class _Planner:
 
     def resample(self, clause: clauses.Resample) -> None:
         index = self._time_index("resample")
-        if isinstance(clause.origin, str) and clause.origin != "epoch" and self._date_range:
+        if isinstance(clause.origin, str) and clause.origin != "epoch" and self._dated:
             raise UserInputException(
                 f"resample with origin={clause.origin!r} does not go together with a date_range, which would move it; "
                 "give a pd.Timestamp as origin, or filter by the index"
