@@ -83,7 +83,7 @@ class _Work(Generic[T]):
     Attributes
     ----------
     result
-        What the operation returned on its last draft.
+        What the operation returned on its last draft, or on the one that turned out to be the head.
     unknown : UnknownOutcome or None
         The last swap whose reply was lost.
     """
@@ -97,6 +97,7 @@ class _Work(Generic[T]):
         self._edit = edit
         self._grace = grace
         self._identifier = new_id()
+        self._in_doubt: dict[bytes, T] = {}
         self._stored: set[str] = set()
 
     def try_on_seen(self, seen: Stored) -> bool:
@@ -125,8 +126,10 @@ class _Work(Generic[T]):
     def draft(self, reader: Reader, stored: Stored) -> Publication | None:
         """Let the operation draft what follows this head; None where there is nothing to publish."""
         head = open_head(self._symbol, stored)
-        if self.unknown is not None and self._identifier in head.commits:
-            return None  # the reply was lost, the commit was not
+        for identifier, result in self._in_doubt.items():
+            if identifier in head.commits:
+                self.result = result
+                return None  # the reply was lost, the commit was not
         draft = Draft(self._catalog, reader, head, None if stored is ABSENT else stored.tag, self._identifier)
         self.result = self._edit(draft)
         return self._publication(draft) if draft.changed else None
@@ -142,6 +145,8 @@ class _Work(Generic[T]):
                 self._stored.update(key for key, _ in publication.puts)
         except UnknownOutcome as error:
             self.unknown = error
+            self._in_doubt[self._identifier] = self.result
+            self._identifier = new_id()
         else:
             if catalog.seen is not None:
                 catalog.seen.note(self._symbol, Stored(swap.data, tag))
