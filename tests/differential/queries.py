@@ -1,8 +1,9 @@
 """Random queries on both libraries: filters, projections, groups, buckets, cuts by row and time, and joins.
 
 `python -m differential.queries FIRST LAST` runs the queries of these seeds and prints a line of JSON for each. A seed
-makes a frame, written in one or several pieces, and queries for it; each library builds the queries from its own classes by the same random choices.
-What docs/differences.md lists under *Queries* is not asked for here: see `query_calls`.
+makes a frame, written in one or several pieces, and queries for it; each library builds the queries from its own
+classes by the same random choices. What docs/differences.md lists under *Queries* is not asked for here: see
+`query_calls`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ START = pd.Timestamp("2024-03-30 12:00")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
 TEXTS = ("", "a", "b", "ab", "ä", "long " * 9, None, np.nan)
+COLUMNS = (*INTEGERS, *FLOATS, "bool", "text", "text", "time", "whole")
 PER_FRAME = 6
 RULES = ("1s", "7s", "1min", "90s", "1h", "7h", "D", "1h30min")
 
@@ -40,7 +42,7 @@ class Column(NamedTuple):
 
     name: str
     kind: str
-    values: list[Any]
+    held: list[Any]
 
 
 def make_column(random: Random, kind: str, rows: int) -> Any:
@@ -94,6 +96,7 @@ class Asked:
         self.query = module.QueryBuilder()
         self.grouped = False
         self.made = 0
+        self.mistaken = False
 
     def fresh(self, letter: str) -> str:
         """The name of a new column."""
@@ -107,7 +110,7 @@ class Asked:
 
     def number(self, column: Column) -> Any:
         """A constant that a column of numbers meets; floats that need no double."""
-        present = [value for value in column.values if value == value and abs(value) < 2**31]  # noqa: PLR0124 - NaN
+        present = [value for value in column.held if value == value and abs(value) < 2**31]  # noqa: PLR0124 - NaN
         pool = [0, 1, -1, 100, 300, 0.5, -1.5, *(present if column.kind in INTEGERS else map(np.float64, present))]
         return self.random.choice(pool)
 
@@ -126,6 +129,8 @@ class Asked:
                 return ~left
             right = self.condition(depth - 1)
             return left & right if how == "&" else left | right if how == "|" else left ^ right
+        if not self.mistaken and random.random() < 0.02:
+            return self.wrong()
         column = random.choice(self.columns)
         one = col(column.name)
         if random.random() < 0.12:
@@ -149,6 +154,25 @@ class Asked:
             other = col(self.of("time", "whole").name)
             return self.compared(one, random.choice([stamp, stamp, other]))
         return self.about_numbers(column, one)
+
+    def wrong(self) -> Any:
+        """A condition on a column that may not be there, or that may be of a type for which it has no meaning."""
+        self.mistaken = True
+        names = [one.name for one in self.columns if one.kind not in ("time", "whole")]
+        column = self.module.col(self.random.choice([*names, "nothing"]))
+        made = [
+            lambda: column == "a",
+            lambda: column > 3,
+            lambda: column == True,  # noqa: E712 - an expression
+            lambda: column.regex_match("a"),
+            lambda: column + 1 > 3,
+            lambda: -column < 1,
+            lambda: column.isin(["a"]),
+            lambda: column.isin([1]),
+            lambda: column & (column == 1),
+            lambda: ~column,
+        ]
+        return self.random.choice(made)()
 
     def about_numbers(self, column: Column, one: Any) -> Any:
         """A condition on numbers."""
@@ -180,7 +204,9 @@ class Asked:
             other = random.choice([1, 2, -3, 300, 0.5, col(self.of(*INTEGERS, *FLOATS).name)])
         pair = (one, other) if random.random() < 0.7 else (other, one)
         left, right = pair
-        return left + right if how == "+" else left - right if how == "-" else left * right if how == "*" else left / right
+        return (
+            left + right if how == "+" else left - right if how == "-" else left * right if how == "*" else left / right
+        )
 
     def clause(self, kind: str) -> None:
         """Add one clause."""
@@ -218,8 +244,9 @@ class Asked:
         """Aggregations that both libraries have, of the types for which they agree."""
         random = self.random
         made = {}
-        for at in range(random.randint(1, 3)):
-            column = random.choice([c for c in self.columns if c.kind != "time"])
+        columns = [column for column in self.columns if column.kind != "time"]
+        for at in range(random.randint(1, 3) if columns else 0):
+            column = random.choice(columns)
             hows = ["sum", "mean", "min", "max", "count"] + ["first", "last"] * bucket
             if column.kind == "text":
                 hows = ["count", "first", "last"] if bucket else []
@@ -290,6 +317,8 @@ def difference(theirs: Any, ours: Any, *, grouped: bool) -> str | None:
     """What differs first between two results; sums of floats may be added in another order."""
     if isinstance(theirs, str) and "E_ASSERTION_FAILURE" in theirs:
         return None  # ArcticDB has found a mistake of its own
+    if isinstance(ours, str) and not isinstance(theirs, str) and not len(theirs) and "date_range" in ours:
+        return None  # with no rows at all ArcticDB does not look at the origin of a resample
     if isinstance(theirs, str) or isinstance(ours, str):
         alike = isinstance(theirs, str) and isinstance(ours, str) and theirs.split(":")[0] == ours.split(":")[0]
         return None if alike else f"ArcticDB: {theirs!r}\n    coldframe: {ours!r}"
@@ -331,37 +360,69 @@ def column_difference(one: pd.Series, other: pd.Series) -> str | None:
 
 
 def run_frame(pair: Pair, seed: int, report: Counter[str]) -> list[str]:
-    """One frame in both libraries, and some queries on it."""
+    """A frame in both libraries, in one or several pieces, and some queries on it and on it joined with another."""
     random = Random(seed)
-    kinds = [random.choice([*INTEGERS, *FLOATS, "bool", "text", "text", "time", "whole"]) for _ in range(random.randint(2, 6))]
+    kinds = [random.choice(COLUMNS) for _ in range(random.randint(2, 6))]
     spec = list(zip("abcdef", kinds, strict=False))
     kind, rows = random.choice(["time", "time", "range", "levels"]), random.choice([0, 1, 5, 12, 25])
     dynamic = random.random() < 0.3
     libraries = pair.libraries(random.choice(SIZES), dynamic=dynamic)
-    parts = random.choice([1, 1, 2, 3]) if rows else 1
     pieces = []
-    for part in range(parts):
+    for part in range(random.choice([1, 1, 2, 3]) if rows else 1):
         names = spec if not dynamic or part == 0 else random.sample(spec, random.randint(1, len(spec)))
         pieces.append(make_frame(random, sorted(names), kind, rows, part * rows if kind == "range" else 100 * part))
+    others = [*random.sample(spec, random.randint(1, len(spec))), ("z", random.choice(COLUMNS))]
+    other = make_frame(random, others, kind, random.choice([1, 5]), 1000)
     for lib in libraries:
         lib.write("s", pieces[0])
         for piece in pieces[1:]:
             lib.append("s", piece)
+        lib.write("t", other)
     columns = [Column(name, of, pieces[0][name].tolist()) for name, of in spec]
     differences = []
     for number in range(PER_FRAME):
         of = seed * PER_FRAME + number
-        made = [make_query(module, of, columns, timed=kind == "time") for module in pair.modules]
+        ask = ask_joined if number == 0 and rows else ask_one
         results = [
-            outcome(lambda lib=lib, query=query: lib.read("s", query_builder=query).data)
-            for lib, (query, _) in zip(libraries, made, strict=True)
+            ask(module, lib, of, columns, timed=kind == "time")
+            for module, lib in zip(pair.modules, libraries, strict=True)
         ]
-        grouped = made[0][1]
-        report[results[0].split(":")[0] if isinstance(results[0], str) else "groups" if grouped else "rows"] += 1
-        found = difference(*results, grouped=grouped)
+        (theirs, _, grouped), (ours, asked, _) = results
+        report[theirs.split(":")[0] if isinstance(theirs, str) else "groups" if grouped else "rows"] += 1
+        found = difference(theirs, ours, grouped=grouped)
         if found:
-            differences.append(f"seed {seed}.{number} ({rows} rows, {kind}, dynamic={dynamic}): {made[1][0]}\n  {found}")
+            where = f"seed {seed}.{number} ({rows} rows, {kind}, dynamic={dynamic})"
+            differences.append(f"{where}: {ask.__name__} {asked}\n  {found}")
     return differences
+
+
+def ask_one(module: Any, lib: Any, seed: int, columns: list[Column], *, timed: bool) -> tuple[Any, str, bool]:
+    """The outcome of a query on one symbol, what it asked, and whether it ends in groups."""
+    query, grouped = make_query(module, seed, columns, timed=timed)
+    random = Random(seed)
+    arguments: dict[str, Any] = {}
+    reduced = "AGGREGATE" in str(query)
+    if random.random() < 0.2 and not reduced:
+        arguments["columns"] = random.choice([["a"], ["b"], ["b", "a", "n1"], ["nothing", "b"]])
+    if random.random() < 0.15 and "DATE RANGE" not in str(query):
+        arguments["row_range"] = random.choice([(0, 5), (3, 9), (-6, -1), (None, 4)])
+    elif random.random() < 0.15 and timed and not reduced:
+        arguments["date_range"] = (START + pd.Timedelta(seconds=30), START + pd.Timedelta(hours=4))
+    made = outcome(lambda: lib.read("s", query_builder=query, **arguments).data)
+    return made, f"{query} {arguments or ''}", grouped
+
+
+def ask_joined(module: Any, lib: Any, seed: int, columns: list[Column], *, timed: bool) -> tuple[Any, str, bool]:
+    """The same of two symbols stacked, each perhaps through a query of its own."""
+    random = Random(seed)
+    query, grouped = make_query(module, seed, columns, timed=timed and random.random() < 0.3)
+    how = random.choice(["outer", "inner"])
+    own = module.QueryBuilder().head(3) if random.random() < 0.5 else None
+    requests = [module.ReadRequest("s"), module.ReadRequest("t", query_builder=own)]
+    # A date range right after the join may stand before any resample in ArcticDB, here as in a read of one symbol.
+    joined = module.QueryBuilder().concat(how).head(1000).then(query)
+    made = outcome(lambda: lib.read_batch_and_join(requests, joined).data)
+    return made, f"{how} {own} {query}", grouped
 
 
 def main(first: int, last: int) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.differential.test_differential import both, run
+from tests.differential.test_differential import ROOT, both, run
 
 FRAMES = 300  # for every commit
 CRASHES = 10
@@ -43,3 +43,20 @@ def test_random_queries(both: None, runs: Callable[[int], int]) -> None:
     assert differences == [], "\n\n".join(differences[:12])
     assert len(made) >= frames - crashes
     assert min(outcomes["rows"], outcomes["groups"]) > 0
+
+
+def test_single_queries(both: None) -> None:
+    """Each kind of literal, error and documented difference by itself."""
+    done = run("-m", "differential.query_calls")
+    assert done.stdout, f"no report:\n{done.stderr[-3000:]}"
+    made = json.loads(done.stdout.splitlines()[-1])
+    assert made["differences"] == [], "\n\n".join(made["differences"])
+    assert made["agreeing"] == [], "said to differ, and does not"
+
+
+def test_every_difference_of_queries_is_documented(both: None) -> None:
+    done = run("-c", "from differential.query_calls import CALLS; print(*{c.heading for c in CALLS}, sep='\\n')")
+    assert done.returncode == 0, done.stderr
+    lines = (ROOT / "docs" / "differences.md").read_text().splitlines()
+    headings = {line.lstrip("# ").strip() for line in lines if line[:1] == "#"}
+    assert set(done.stdout.split("\n")) - {""} - headings == set()
