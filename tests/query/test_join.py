@@ -15,12 +15,12 @@ from coldframe.frames.pandas_out import denormalize
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.execute import run
 from coldframe.query.expressions import col
-from coldframe.query.join import split_join, stack_tables
+from coldframe.query.join import Part, split_join, stack
 from coldframe.query.plan import make_plan
 
 
 def join(frames, how="outer", query=None):
-    source = stack_tables([(f"s{n}", normalize(frame, symbol=f"s{n}")) for n, frame in enumerate(frames)], how)
+    source = stack([Part.of(f"s{n}", normalize(frame, symbol=f"s{n}")) for n, frame in enumerate(frames)], how)
     query = query if query is not None else QueryBuilder()
     return denormalize(run(make_plan(query.clauses, source.schema), source))
 
@@ -213,4 +213,4 @@ def test_kinds_that_cannot_be_joined():
         meta = msgspec.structs.replace(frame_meta(table.schema), kind=kind)
         other = Table(replace_meta(table.schema, meta), 1, table.bands)
         with pytest.raises(error, match=kind):
-            stack_tables([("s", table), ("t", other)], "outer")
+            stack([Part.of("s", table), Part.of("t", other)], "outer")

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.damage import damaged
-from coldframe.catalog.versions import Version, resolve
-from coldframe.exceptions import ArcticException, ErrorCode, InternalException
+from coldframe.catalog.versions import Version
+from coldframe.exceptions import ArcticException, ErrorCode, InternalException, KeyNotFoundException
 from coldframe.format.checksums import Damage
 from coldframe.format.table import Table
 from coldframe.frames.arrow_out import record_batch
 from coldframe.frames.meta import frame_meta
 from coldframe.frames.pandas_out import denormalize
-from coldframe.operations.read import Wanted, result_of, rows_wanted, with_version
+from coldframe.operations.read import TRIES, Wanted, checked_resolve, result_of, rows_wanted, with_version
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.source import StoredSource
 from coldframe.query import explain as planning
 from coldframe.query.clauses import Clause
 from coldframe.query.execute import run, stream
-from coldframe.query.join import stack_tables
+from coldframe.query.join import Part, stack
 from coldframe.query.plan import make_plan
 from coldframe.query.steps import Plan
 from coldframe.stores.base import Reader
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -61,20 +68,69 @@ def read_query_batch(catalog: Catalog, items: Sequence[QueryItem]) -> list[Loade
 def read_joined(
     catalog: Catalog, items: Sequence[QueryItem], join: str, query: Sequence[Clause]
 ) -> tuple[list[Loaded], Any]:
-    """Read several versions, each through its query, stack their rows, and run a query on all of them."""
-    versions: list[Loaded] = []
-    tables: list[tuple[str, Table]] = []
-    for each in items:
-        wanted = Wanted(each.item)
+    """Read several versions in one view of the store, each through its query, and run a query on all their rows."""
+    wanted = [Wanted(each.item) for each in items]
 
-        def work(reader: Reader, version: Version, w: Wanted = wanted, q: Sequence[Clause] = each.query) -> None:
-            table = _run(reader, version, w, q)
-            versions.append(result_of(version, None))
-            tables.append((version.symbol, table))
+    def work(reader: Reader) -> tuple[list[Loaded], Any]:
+        lock = threading.Lock()
+        versions, parts = [], []
+        for each, one in zip(items, wanted, strict=True):
+            with _blaming(catalog, each.item.symbol):
+                version = checked_resolve(reader, catalog, each.item.symbol, one.as_of)
+            with _blaming(catalog, version.symbol, version.record.number):
+                source, plan = _planned(reader, version, one, each.query, partial(_Blaming, catalog, lock))
+                parts.append(_part(source, plan))
+                versions.append(result_of(version, None))
+        stacked = stack(parts, join)
+        return versions, denormalize(run(make_plan(query, stacked.schema), stacked))
 
-        with_version(catalog, each.item.symbol, wanted.as_of, work)
-    source = stack_tables(tables, join)
-    return versions, denormalize(run(make_plan(query, source.schema), source))
+    return _with_reader(catalog, work)
+
+
+class _Blaming(StoredSource):
+    """A source whose errors say whose rows are damaged, for a reader that several sources share."""
+
+    def __init__(
+        self, catalog: Catalog, lock: threading.Lock, reader: Reader, version: Version, start: int, stop: int
+    ) -> None:
+        super().__init__(reader, version, start, stop, lock)
+        self._catalog = catalog
+
+    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
+        """The given columns of a slice."""
+        with _blaming(self._catalog, self.symbol, self.version.record.number):
+            return super().load(index, columns)
+
+
+def _part(source: StoredSource, plan: Plan) -> Part:
+    """What a symbol brings into a join: its stored rows where nothing has to be done to them first."""
+    stage = plan.stages[0]
+    if len(plan.stages) == 1 and not stage.steps and stage.reducer is None:
+        return Part(source.symbol, source, stage.exit)
+    return Part.of(source.symbol, run(plan, source))
+
+
+def _with_reader(catalog: Catalog, work: Callable[[Reader], T]) -> T:
+    """Work on a view of the store; if an object has been freed meanwhile, look at the newest heads again."""
+    store = catalog.store
+    for tried in range(1, TRIES + 1):
+        try:
+            with store.reading() as reader:
+                return work(reader)
+        except KeyNotFoundException as error:
+            if tried == TRIES or store.atomic:
+                gone = Damage(f"an object that is named is missing ({error.message})")
+                raise damaged(gone, catalog.library, None) from error
+    raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def _blaming(catalog: Catalog, symbol: str, version: int | None = None) -> Iterator[None]:
+    """Let damage say whose it is."""
+    try:
+        yield
+    except Damage as damage:
+        raise damaged(damage, catalog.library, symbol, version) from damage
 
 
 def explain(catalog: Catalog, item: ReadItem, query: Sequence[Clause]) -> str:
@@ -95,7 +151,7 @@ def read_in_pieces(
     wanted = Wanted(item)
     try:
         with catalog.store.reading() as reader:
-            version = resolve(reader, catalog, item.symbol, wanted.as_of.value, by_time=wanted.as_of.by_time)
+            version = checked_resolve(reader, catalog, item.symbol, wanted.as_of)
             source, plan = _planned(reader, version, wanted, query)
             for table in stream(plan, source, max_rows):
                 yield record_batch(table)
@@ -109,7 +165,11 @@ def _run(reader: Reader, version: Version, wanted: Wanted, query: Sequence[Claus
 
 
 def _planned(
-    reader: Reader, version: Version, wanted: Wanted, query: Sequence[Clause]
+    reader: Reader,
+    version: Version,
+    wanted: Wanted,
+    query: Sequence[Clause],
+    source: Callable[[Reader, Version, int, int], StoredSource] = StoredSource,
 ) -> tuple[StoredSource, Plan]:
     schema = version.contents.schema()
     if frame_meta(schema).kind == "pickled":
@@ -121,4 +181,4 @@ def _planned(
     # Planning checks the query against the schema: before any row is read.
     plan = make_plan(query, schema, columns=wanted.columns, date_range_given=wanted.times is not None)
     start, stop = rows_wanted(reader, version, schema, wanted)
-    return StoredSource(reader, version, start, stop), plan
+    return source(reader, version, start, stop), plan

@@ -152,7 +152,7 @@ def with_version(catalog: Catalog, symbol: str, as_of: AsOf, work: Callable[[Rea
         try:
             with store.reading() as reader:
                 version = None
-                version = _checked_resolve(reader, catalog, symbol, as_of)
+                version = checked_resolve(reader, catalog, symbol, as_of)
                 return work(reader, version)
         except KeyNotFoundException as error:
             if tried == TRIES or store.atomic:
@@ -164,7 +164,8 @@ def with_version(catalog: Catalog, symbol: str, as_of: AsOf, work: Callable[[Rea
     raise AssertionError("the last try returns or raises")
 
 
-def _checked_resolve(reader: Reader, catalog: Catalog, symbol: str, as_of: AsOf) -> Version:
+def checked_resolve(reader: Reader, catalog: Catalog, symbol: str, as_of: AsOf) -> Version:
+    """The version that is meant; times ahead of the clock are refused."""
     if as_of.by_time:
         _check_not_future(catalog, symbol, as_of)
     return resolve(reader, catalog, symbol, as_of.value, by_time=as_of.by_time)

@@ -33,9 +33,20 @@ class StoredSource:
     ordered : bool or None
         Whether the rows ascend by their time; None: not known.
     symbol : str
+
+    Parameters
+    ----------
+    reader : Reader
+        One transaction serves all worker threads; it looks up one thing at a time.
+    version : Version
+    start, stop : int
+    lock : Lock, optional
+        Of the reader, where several sources share it.
     """
 
-    def __init__(self, reader: Reader, version: Version, start: int, stop: int) -> None:
+    def __init__(
+        self, reader: Reader, version: Version, start: int, stop: int, lock: threading.Lock | None = None
+    ) -> None:
         self.version = version
         self.schema: Schema = version.contents.schema()
         self.symbol = version.symbol
@@ -45,8 +56,7 @@ class StoredSource:
         self.slices: Slices = slices.tail(start - begin).head(stop - start)
         self.rows: NDArray[np.int64] = self.slices.slices["rows"].astype(np.int64)
         self._rows = Rows(reader, version, self.slices)
-        # One transaction serves all worker threads; it looks up one thing at a time.
-        self._lock = threading.Lock()
+        self._lock = lock if lock is not None else threading.Lock()
         self._announced: dict[_Key, NDArray[np.intp]] = {}
         self._ready: dict[_Key, Fetched] = {}
         self._sources = [version.contents.schema(number) for number in range(len(version.contents.manifest.schemas))]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.query.columns import Column, absent, columns_of
-from coldframe.query.source import Source, TableSource
+from coldframe.query.source import ColumnSource, Source
 from coldframe.query.steps import Between, Compute, Keep, Step
 
 
@@ -59,7 +59,7 @@ class Batch:
             return []
         source = self._source
         wanted = sorted(slots)
-        if isinstance(source, TableSource):
+        if isinstance(source, ColumnSource):
             return list(zip(wanted, source.load_columns(self.index, wanted), strict=True))
         missing = self.missing
         present = [slot for slot in wanted if slot not in missing] if missing else wanted

@@ -12,7 +12,7 @@ from coldframe.format.dtypes import DType
 from coldframe.format.table import StringColumn
 from coldframe.parallel import map_jobs
 from coldframe.query.batch import Batch
-from coldframe.query.columns import MANY, Column, empty, stack_strings, take_strings
+from coldframe.query.columns import MANY, Column, blank, empty, stack_strings, take_strings
 from coldframe.query.steps import Step
 
 _SMALL = 1 << 15
@@ -106,8 +106,14 @@ class _Gathering:
             else:
                 # `clip` spares numpy the buffer that it needs to check positions before it writes.
                 np.take(data, chosen, out=target, mode="clip")
-        if column.valid is not None:
-            self._valid[slot].append((at, column.valid if chosen is None else column.valid.take(chosen)))
+        if column.valid is None:
+            return
+        valid = column.valid if chosen is None else column.valid.take(chosen)
+        if slot in self._numbers and column.dtype.kind not in ("int", "uint", "bool"):
+            # Types that can say themselves that a value is missing need no mask beside the result.
+            np.copyto(self._numbers[slot][at : at + rows], column.dtype.storage.type(blank(column.dtype)), where=~valid)
+        else:
+            self._valid[slot].append((at, valid))
 
     def finish(self) -> list[Column]:
         """The columns of the result."""

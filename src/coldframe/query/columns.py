@@ -123,10 +123,13 @@ def translate(mapping: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
 
 
 def stack_strings(pieces: list[StringColumn]) -> StringColumn:
-    """The rows of all pieces; coded if all are."""
+    """The rows of all pieces; coded if more of them are than not, of those that have any strings."""
     if len(pieces) == 1:
         return pieces[0]
-    if any(piece.codes is None for piece in pieces):
+    in_place = sum(len(piece) for piece in pieces if piece.codes is None)
+    if in_place and in_place <= sum(len(piece) for piece in pieces if piece.codes is not None and len(piece.values)):
+        pieces = [coded(piece) for piece in pieces]
+    elif in_place:
         pieces = [plain(piece) for piece in pieces]
         values = pa.concat_arrays([piece.values for piece in pieces])
         if all(piece.missing is None for piece in pieces):

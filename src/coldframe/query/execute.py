@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -20,12 +21,15 @@ from coldframe.query.memory import keep_freed
 from coldframe.query.prune import Known, prune
 from coldframe.query.resample import resample
 from coldframe.query.sort import order, unrepeated
-from coldframe.query.source import Source, Statistics, TableSource
+from coldframe.query.source import ColumnSource, Source, Statistics, TableSource
 from coldframe.query.steps import Between, Bucket, Cut, Group, Keep, Order, Plan, Stage, Step
 
 Live = list[tuple[Step, frozenset[int]]]
 _HELD = 64 << 20
 """Bytes of columns kept from filtering to gathering; what is beyond is loaded again."""
+
+_HANDED = 1 << 18
+"""Rows that a worker is given at a time, where what it makes of them is streamed."""
 
 
 def run(plan: Plan, source: Source) -> Table:
@@ -99,7 +103,7 @@ def _may_pass(step: Step, stage: Stage, source: Source) -> NDArray[Any]:
     width = len(stage.entry.fields)
     everything = np.ones(len(source.rows), dtype=np.bool_)
     if isinstance(step, Keep):
-        if isinstance(source, TableSource):
+        if isinstance(source, ColumnSource):
             return everything
         return prune(step.bound.node, step.scope, width, _known(source))
     if isinstance(step, Between) and step.slot < width:
@@ -246,10 +250,28 @@ def _stream(batches: list[Batch], steps: Live, *, inline: bool) -> Callable[[Cal
             _do(batch, steps)
             return work(batch) if batch.rows else None
 
-        results = (both(batch) for batch in batches) if inline or cores() < 2 else stream_jobs(both, batches)
+        results: Iterable[Any]
+        if inline or cores() < 2:
+            results = map(both, batches)
+        else:
+            jobs = stream_jobs(lambda some: [both(batch) for batch in some], _shared_out(batches))
+            results = chain.from_iterable(jobs)
         return (result for result in results if result is not None)
 
     return stream
+
+
+def _shared_out(batches: list[Batch]) -> list[list[Batch]]:
+    """Neighbouring batches, so many that waking the thread that takes them costs little."""
+    jobs: list[list[Batch]] = []
+    rows = _HANDED
+    for batch in batches:
+        if rows >= _HANDED:
+            jobs.append([])
+            rows = 0
+        jobs[-1].append(batch)
+        rows += batch.rows
+    return jobs
 
 
 def _select(stage: Stage, source: Source, batches: list[Batch], steps: Live) -> list[Batch]:

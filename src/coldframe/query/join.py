@@ -1,4 +1,4 @@
-"""Stacks the rows of several tables: their columns matched by name, their types and indexes brought together."""
+"""Stacks the rows of several symbols: their columns matched by name, their types and indexes brought together."""
 
 from __future__ import annotations
 
@@ -9,62 +9,124 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from coldframe.exceptions import ErrorCode, SchemaException, UserInputException
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Name
-from coldframe.format.table import StringColumn, Table
+from coldframe.format.table import Table
 from coldframe.frames.categories import code_bits, recode, union_categories
 from coldframe.frames.meta import FrameMeta
-from coldframe.parallel import map_jobs
 from coldframe.query import clauses
-from coldframe.query.collect import alone
-from coldframe.query.columns import Column, absent, coded, columns_of, stack
+from coldframe.query.batch import Batch
+from coldframe.query.columns import Column, absent, empty
 from coldframe.query.computing import cast
 from coldframe.query.layout import Layout
 from coldframe.query.scope import Field, Scope
-from coldframe.query.source import TableSource
+from coldframe.query.source import ColumnSource, Source, TableSource
 from coldframe.query.types import common_type, finer
 
 
-class _Part:
-    """One of the tables."""
-
-    __slots__ = ("columns", "layout", "rows", "symbol")
-
-    def __init__(self, symbol: str, table: Table) -> None:
-        self.symbol = symbol
-        self.layout = Layout.of(table.schema)
-        self.columns = columns_of(table)
-        self.rows = table.rows
-
-
-def stack_tables(tables: Sequence[tuple[str, Table]], join: str) -> TableSource:
-    """The rows of all tables, in the given order, as a source for the clauses that follow.
+class Part:
+    """One of the symbols: its rows, and the columns they have.
 
     Parameters
     ----------
-    tables : sequence of (symbol, Table)
+    symbol : str
+    source : Source
+        Of the rows.
+    layout : Layout
+        Of the rows; slots are the source's columns.
+    """
+
+    __slots__ = ("layout", "rows", "source", "symbol")
+
+    def __init__(self, symbol: str, source: Source, layout: Layout) -> None:
+        self.symbol = symbol
+        self.source = source
+        self.layout = layout
+        self.rows = int(source.rows.sum())
+
+    @classmethod
+    def of(cls, symbol: str, table: Table) -> Part:
+        """The part that a table in memory is."""
+        return cls(symbol, TableSource(table, symbol=symbol), Layout.of(table.schema))
+
+
+class Stacked(ColumnSource):
+    """The rows of several sources, one after the other, with the columns that `stack` has laid out.
+
+    Slices are those of the parts: nothing is loaded before it is asked for, or held besides.
+    """
+
+    def __init__(self, parts: list[Part], layout: Layout, places: list[list[int]]) -> None:
+        self.schema = layout.schema([empty(field.dtype) for field in layout.fields])
+        self.ordered = None
+        self.symbol = ", ".join(part.symbol for part in parts)
+        self.rows = np.concatenate([part.source.rows for part in parts])
+        self._parts = parts
+        self._fields = layout.fields
+        self._places = places
+        slices = [len(part.source.rows) for part in parts]
+        self._part_of = np.repeat(np.arange(len(parts)), slices).tolist()
+        self._begins = np.concatenate(([0], np.cumsum(slices))).tolist()
+
+    def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
+        """The given columns of a slice; those that its symbol does not have are missing everywhere."""
+        number = self._part_of[index]
+        part = self._parts[number]
+        batch = Batch(part.source, index - self._begins[number])
+        batch.load(self._slots(number, columns))
+        result = []
+        for column in columns:
+            place, wanted = self._places[column][number], self._fields[column]
+            if place < 0:
+                result.append(absent(wanted.dtype, batch.rows))
+                continue
+            own = part.layout.fields[place]
+            result.append(_converted(batch.column(own.slot), own, wanted))
+        return result
+
+    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+        """Tell each part what will be loaded of it."""
+        per_part: dict[int, list[tuple[int, NDArray[np.intp]]]] = {}
+        for index, columns in wanted:
+            number = self._part_of[index]
+            source = self._parts[number].source
+            at = index - self._begins[number]
+            slots = Batch(source, at).lacking(self._slots(number, columns.tolist()))
+            if slots:
+                per_part.setdefault(number, []).append((at, np.array(slots, dtype=np.intp)))
+        for number, mine in per_part.items():
+            self._parts[number].source.prefetch(mine)
+
+    def _slots(self, number: int, columns: Sequence[int]) -> list[int]:
+        """What a part calls the columns that it has."""
+        fields = self._parts[number].layout.fields
+        places = [self._places[column][number] for column in columns]
+        return sorted({fields[place].slot for place in places if place >= 0})
+
+
+def stack(parts: Sequence[Part], join: str) -> Stacked:
+    """The rows of all parts, in the given order, as a source for the clauses that follow.
+
+    Parameters
+    ----------
+    parts : sequence of Part
         At least one.
     join : {"outer", "inner"}
-        Keep the columns of any table, or those that all have.
+        Keep the columns of any part, or those that all have.
     """
-    parts = [_Part(symbol, table) for symbol, table in tables]
+    parts = list(parts)
     _check_kinds(parts)
     meta = _meta(parts)
     levels = [_level(parts, at) for at in range(parts[0].layout.scope.index_columns)]
     names = _names(parts, join)
-    data = [_field(parts, [_place(part, name) for part in parts], name) for name in names]
-    fields = [replace(field, slot=at) for at, field in enumerate([*levels, *data])]
     places = [[at] * len(parts) for at in range(len(levels))]
-    places += [[_place(part, name) for part in parts] for name in names]
-    layout = Layout(Scope(fields, len(levels)), meta)
-    jobs = list(zip(fields, places, strict=True))
-    rows = sum(part.rows for part in parts)
-    columns = map_jobs(lambda job: _stacked(parts, *job), jobs, inline=alone(rows * len(jobs)))
-    return TableSource.of_columns(
-        layout.schema(columns), columns, rows, symbol=", ".join(part.symbol for part in parts)
-    )
+    found = [[_place(part, name) for part in parts] for name in names]
+    data = [_field(parts, places, name) for places, name in zip(found, names, strict=True)]
+    fields = [replace(field, slot=at) for at, field in enumerate([*levels, *data])]
+    return Stacked(parts, Layout(Scope(fields, len(levels)), meta), places + found)
 
 
 def split_join(query: Sequence[clauses.Clause]) -> tuple[str, list[clauses.Clause]]:
@@ -82,7 +144,7 @@ def split_join(query: Sequence[clauses.Clause]) -> tuple[str, list[clauses.Claus
     return query[0].join, list(query[1:])
 
 
-def _check_kinds(parts: list[_Part]) -> None:
+def _check_kinds(parts: list[Part]) -> None:
     first = parts[0]
     for part in parts:
         kind = part.layout.meta.kind
@@ -101,7 +163,7 @@ def _check_kinds(parts: list[_Part]) -> None:
             )
 
 
-def _index_kind(part: _Part) -> str:
+def _index_kind(part: Part) -> str:
     meta, levels = part.layout.meta, part.layout.levels
     if meta.index == "multi":
         return f"a MultiIndex of {len(levels)} levels ({levels[0].dtype.kind} first)"
@@ -111,7 +173,7 @@ def _index_kind(part: _Part) -> str:
     return "row numbers"
 
 
-def _meta(parts: list[_Part]) -> FrameMeta:
+def _meta(parts: list[Part]) -> FrameMeta:
     metas = [part.layout.meta for part in parts]
     meta = metas[0]
     if any(other.columns != meta.columns or other.columns_count != meta.columns_count for other in metas):
@@ -122,7 +184,7 @@ def _meta(parts: list[_Part]) -> FrameMeta:
     return msgspec.structs.replace(meta, freq=None)
 
 
-def _range(parts: list[_Part], meta: FrameMeta) -> FrameMeta:
+def _range(parts: list[Part], meta: FrameMeta) -> FrameMeta:
     metas = [part.layout.meta for part in parts]
     name = meta.index_name if all(other.index_name == meta.index_name for other in metas) else None
     if all(other.step == meta.step for other in metas):
@@ -133,13 +195,13 @@ def _range(parts: list[_Part], meta: FrameMeta) -> FrameMeta:
     return msgspec.structs.replace(meta, index_name=name, start=0, step=1)
 
 
-def _level(parts: list[_Part], at: int) -> Field:
+def _level(parts: list[Part], at: int) -> Field:
     levels = [part.layout.levels[at] for part in parts]
     name = levels[0].name if all(level.name == levels[0].name for level in levels) else None
     return _field(parts, [at] * len(parts), name)
 
 
-def _names(parts: list[_Part], join: str) -> list[Name]:
+def _names(parts: list[Part], join: str) -> list[Name]:
     """The names of the joined columns; of a Series its one column, unnamed where names differ."""
     all_names = [[field.name for field in part.layout.data] for part in parts]
     if parts[0].layout.meta.kind == "series":
@@ -154,7 +216,7 @@ def _names(parts: list[_Part], join: str) -> list[Name]:
     return list(dict.fromkeys(name for names in all_names for name in names))
 
 
-def _place(part: _Part, name: Name) -> int:
+def _place(part: Part, name: Name) -> int:
     """The position of a column in a part, index levels counted; -1 if it has none of that name."""
     data = part.layout.data
     levels = part.layout.scope.index_columns
@@ -163,7 +225,7 @@ def _place(part: _Part, name: Name) -> int:
     return next((levels + at for at, field in enumerate(data) if field.name == name), -1)
 
 
-def _field(parts: list[_Part], places: list[int], name: Name) -> Field:
+def _field(parts: list[Part], places: list[int], name: Name) -> Field:
     """The joined column: a type that holds all, one zone or none, all categories."""
     found = [(part, part.layout.fields[place]) for part, place in zip(parts, places, strict=True) if place >= 0]
     field = found[0][1]
@@ -181,20 +243,6 @@ def _field(parts: list[_Part], places: list[int], name: Name) -> Field:
             )
         dtype = both
     return Field(name, 0, dtype, categories, field.flavour)
-
-
-def _stacked(parts: list[_Part], field: Field, places: list[int]) -> Column:
-    pieces = []
-    for part, place in zip(parts, places, strict=True):
-        if place < 0:
-            pieces.append(absent(field.dtype, part.rows))
-        else:
-            pieces.append(_converted(part.columns[place], part.layout.fields[place], field))
-    strings = [piece for piece in pieces if isinstance(piece.data, StringColumn)]
-    if strings and any(piece.data.codes is not None for piece in strings):
-        # An absent column is coded: what it stands beside becomes so, or would be spelled out.
-        pieces = [Column(piece.dtype, coded(piece.data), piece.valid) for piece in pieces]
-    return stack(pieces)
 
 
 def _converted(column: Column, own: Field, wanted: Field) -> Column:

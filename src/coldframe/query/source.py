@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coldframe.format.schema import Schema
 from coldframe.format.table import Table
-from coldframe.query.columns import Column, columns_of
+from coldframe.query.columns import Column, columns_of, table_of
 
 PIECE = 1 << 17
 """Rows worked on at a time in a table that lies in memory."""
@@ -70,38 +70,26 @@ class Source(Protocol):
         """These slices and columns will be loaded next: fetch their bytes at once."""
 
 
-class TableSource:
-    """A table in memory as a source: slices of at most `PIECE` rows, without statistics."""
+class ColumnSource:
+    """A source that gives columns, whose masks may say what a table's cannot; without statistics.
 
-    def __init__(self, table: Table, *, ordered: bool | None = None, symbol: str = "", piece: int = PIECE) -> None:
-        self.table = table
-        self.schema = table.schema
-        self.ordered = ordered
-        self.symbol = symbol
-        self._piece = piece
-        starts = np.arange(0, table.rows, piece)
-        self.rows: NDArray[np.int64] = np.minimum(piece, table.rows - starts).astype(np.int64)
-        self._columns: list[Column] | None = None
+    Attributes
+    ----------
+    schema, rows, ordered, symbol
+        As of any source.
+    """
 
-    @classmethod
-    def of_columns(cls, schema: Schema, columns: list[Column], rows: int, *, symbol: str = "") -> TableSource:
-        """Columns as a source: their masks may say what a table's cannot."""
-        made = cls(Table(schema, rows, []), symbol=symbol)
-        made._columns = columns
-        return made
+    schema: Schema
+    rows: NDArray[np.int64]
+    ordered: bool | None
+    symbol: str
 
     def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
         """As `load`, without a table around the columns."""
-        if self._columns is None:
-            self._columns = columns_of(self.table)
-        start = index * self._piece
-        stop = start + int(self.rows[index])
-        return [self._columns[column].rows(start, stop) for column in columns]
+        raise NotImplementedError
 
     def load(self, index: int, columns: NDArray[np.intp]) -> Table:
         """The given columns of a slice."""
-        from coldframe.query.columns import table_of
-
         wanted = columns.tolist()
         schema = self.schema
         return table_of(
@@ -123,3 +111,25 @@ class TableSource:
 
     def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
         """All is in memory."""
+
+
+class TableSource(ColumnSource):
+    """A table in memory as a source: slices of at most `PIECE` rows, without statistics."""
+
+    def __init__(self, table: Table, *, ordered: bool | None = None, symbol: str = "", piece: int = PIECE) -> None:
+        self.table = table
+        self.schema = table.schema
+        self.ordered = ordered
+        self.symbol = symbol
+        self._piece = piece
+        starts = np.arange(0, table.rows, piece)
+        self.rows: NDArray[np.int64] = np.minimum(piece, table.rows - starts).astype(np.int64)
+        self._columns: list[Column] | None = None
+
+    def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
+        """As `load`, without a table around the columns."""
+        if self._columns is None:
+            self._columns = columns_of(self.table)
+        start = index * self._piece
+        stop = start + int(self.rows[index])
+        return [self._columns[column].rows(start, stop) for column in columns]
