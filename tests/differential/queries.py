@@ -276,10 +276,13 @@ class Asked:
                 self.grouped = True
 
 
-def make_query(module: Any, seed: int, columns: list[Column], *, timed: bool) -> tuple[Any, bool]:
+def make_query(
+    module: Any, seed: int, columns: list[Column], *, timed: bool, careful: bool = False
+) -> tuple[Any, bool]:
     """A query for these columns, and whether it ends in groups, which ArcticDB gives in no order."""
     random = Random(seed)
     asked = Asked(module, random, columns)
+    asked.mistaken = careful
     numbers = asked.of(*INTEGERS, *FLOATS) is not None
     kinds = ["filter", "filter", "head", "tail", "rows"] + ["dates"] * timed + ["apply", "where"] * numbers
     for _ in range(random.randint(1, 3)):
@@ -415,7 +418,7 @@ def ask_one(module: Any, lib: Any, seed: int, columns: list[Column], *, timed: b
 def ask_joined(module: Any, lib: Any, seed: int, columns: list[Column], *, timed: bool) -> tuple[Any, str, bool]:
     """The same of two symbols stacked, each perhaps through a query of its own."""
     random = Random(seed)
-    query, grouped = make_query(module, seed, columns, timed=timed and random.random() < 0.3)
+    query, grouped = make_query(module, seed, columns, timed=timed and random.random() < 0.3, careful=True)
     how = random.choice(["outer", "inner"])
     own = module.QueryBuilder().head(3) if random.random() < 0.5 else None
     requests = [module.ReadRequest("s"), module.ReadRequest("t", query_builder=own)]
