@@ -9,8 +9,10 @@ import pytest
 from coldframe.catalog.catalog import Catalog
 from coldframe.exceptions import DamagedDataException, NoSuchVersionException
 from coldframe.operations.append import append
+from coldframe.operations.query import QueryItem, read_joined
 from coldframe.operations.read import read
 from coldframe.operations.reclaim import reclaim
+from coldframe.operations.results import ReadItem
 from coldframe.operations.write import write
 from coldframe.stores.memory import MemoryStore
 
@@ -79,3 +81,33 @@ def test_an_object_that_is_gone_though_named_is_damage(catalog):
     with pytest.raises(DamagedDataException, match=r"'library'.*'s'.*version 0") as caught:
         read(catalog, "s")
     assert keys[0] in str(caught.value)
+
+
+def joined(catalog: Catalog) -> tuple[list[int], pd.DataFrame]:
+    items = [QueryItem(ReadItem(symbol), ()) for symbol in ("s", "t")]
+    versions, data = read_joined(catalog, items, "outer", ())
+    return [version.version for version in versions], data
+
+
+def test_a_join_goes_on_with_the_version_that_took_the_place_of_one(catalog):
+    write(catalog, "s", frame(0))
+    write(catalog, "t", frame(5))
+    catalog.store.meanwhile = replace_and_free(catalog)
+    versions, data = joined(catalog)
+    assert versions == [1, 0]
+    pd.testing.assert_frame_equal(data, pd.concat([frame(1), frame(5)]), check_freq=False)
+
+
+def test_damage_in_a_join_says_whose_it_is(catalog):
+    write(catalog, "s", frame(0))
+    write(catalog, "t", frame(5))
+    (key,) = [entry.key for entry in catalog.store.list("data/t/")]
+    whole = bytes(catalog.store.get(key).data)
+    catalog.store.put(key, whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    with pytest.raises(DamagedDataException, match=r"'library'.*'t'.*version 0") as caught:
+        joined(catalog)
+    assert key in str(caught.value)
+    catalog.store.delete([key])
+    with pytest.raises(DamagedDataException, match="is missing") as caught:
+        joined(catalog)
+    assert key in str(caught.value)
