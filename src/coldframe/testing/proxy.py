@@ -204,6 +204,8 @@ class FaultProxy:
         method, target = head.split(b" ", 2)[:2]
         seen = Seen(method.decode(), target.decode())
         fault = self._choose(seen)
+        if b"expect: 100-continue" in head.lower():  # the client would wait a second for leave to send its body
+            client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = stream.body(head, answer_to="")
         seen.sent = len(body)
         if self.latency:
