@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from coldframe.arctic import Arctic
-from coldframe.exceptions import ArcticException, PermissionException
+from coldframe.exceptions import PermissionException
 from coldframe.stores.object_uri import parse
-from coldframe.testing.proxy import FAULTS, FaultProxy
+from coldframe.testing.proxy import FaultProxy
 from coldframe.testing.servers.identities import ALL_ACTIONS, make_user
 
 ROWS = 10
@@ -61,12 +61,13 @@ def test_many_processes_append_to_one_symbol(name, method, request, prefix, runs
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(600)
+        worker.join(300)
         assert worker.exitcode == 0
     data = library.read("s").data
     assert len(data) == processes * turns
-    wanted = [(worker, turn) for worker in range(processes) for turn in range(turns)]
-    assert sorted(zip(data["who"], data["turn"], strict=True)) == wanted
+    for worker in range(processes):
+        assert data["turn"][data["who"] == worker].tolist() == list(range(turns))
+    assert len(library.list_versions("s")) == processes * turns
 
 
 @pytest.mark.parametrize("name", ["ministack_server", "ceph_server", "azurite_server", "gcs_server"])
@@ -230,41 +231,6 @@ class TestSecrets:
 
 def failing():
     raise OSError("the vault is sealed")
-
-
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault != "stall"])
-def test_a_fault_in_the_middle_of_anything(ministack_server, prefix, fault):
-    """One fault at the n-th request of each call: success, or a typed error; the data is the old or the new."""
-    with FaultProxy(ministack_server.endpoint) as proxy:
-        uri = ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix, retry_timeout=3, request_timeout=3)
-        arctic = Arctic(uri)
-        library = arctic.create_library("lib")
-        library.write("s", frame(0))
-        calls = {
-            "read": lambda: library.read("s"),
-            "write": lambda: library.write("s", frame(0)),
-            "append": lambda: library.append("s", frame(int(library.read("s").data["a"].iloc[-1]) + 1)),
-            "snapshot": lambda: library.snapshot(f"n{len(library.list_snapshots())}"),
-            "list": library.list_symbols,
-            "delete": lambda: library.delete("gone"),
-        }
-        for name, work in calls.items():
-            for skip in range(3):
-                library.write("gone", frame(0))
-                before = len(library.read("s").data)
-                proxy.inject(fault, skip=skip, times=1)
-                failed = False
-                try:
-                    work()
-                except ArcticException:
-                    failed = True
-                proxy.heal()
-                after = library.read("s").data
-                assert after["a"].tolist() == list(range(len(after))), (name, fault, skip)
-                if failed and name in ("append", "write"):
-                    assert len(after) in (before, before + ROWS, ROWS)
-                elif name == "append":
-                    assert len(after) == before + ROWS
 
 
 def test_deletions_are_made_in_batches(ministack_server, prefix, proxy, monkeypatch):

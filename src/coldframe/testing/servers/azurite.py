@@ -33,6 +33,7 @@ class AzureServer:
     endpoint: str
     container: str
     ca_bundle: str | None = None
+    log: Path | None = None
 
     def uri(self, *, endpoint: str | None = None, key: str = KEY, container: str | None = None,
             **options: object) -> str:
@@ -64,7 +65,7 @@ def running(*, tls: bool = False, container: str = "test-container") -> Iterator
     with workspace("azurite") as folder:
         port, log = free_port(), folder / "log"
         command = ["node", str(program), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence",
-                   "--silent", "--skipApiVersionCheck", "--disableProductStyleUrl", "--disableTelemetry"]
+                   "--skipApiVersionCheck", "--disableProductStyleUrl", "--disableTelemetry"]
         url, bundle = f"http://127.0.0.1:{port}", None
         if tls:
             authority = Authority(folder / "tls")
@@ -73,7 +74,7 @@ def running(*, tls: bool = False, container: str = "test-container") -> Iterator
             url, bundle = f"https://localhost:{port}", str(authority.bundle)
         with process(command, log, cwd=folder) as child:
             wait_http(url, child, log)
-            server = AzureServer(url, container, bundle)
+            server = AzureServer(url, container, bundle, log)
             _make_container(server)
             yield server
 

@@ -90,6 +90,7 @@ rgw sts min session duration = 1
 rgw sts max session duration = 43200
 rgw frontends = beast tcp_nodelay=1 endpoint=127.0.0.1:{port} ssl_endpoint=127.0.0.1:{tls_port} \
 ssl_certificate={folder}/tls/server.crt ssl_private_key={folder}/tls/server.key
+debug rgw = {level}/{level}
 rgw enable usage log = false
 rgw enable ops log = false
 rgw enable gc threads = true
@@ -110,8 +111,8 @@ def install() -> None:
 
 
 @contextlib.contextmanager
-def running(*, bucket: str = "test-bucket") -> Iterator[S3Server]:
-    """A started one-node cluster, in memory, with plain HTTP and HTTPS."""
+def running(*, bucket: str = "test-bucket", log_operations: bool = False) -> Iterator[S3Server]:
+    """A started one-node cluster, in memory, with plain HTTP and HTTPS; its log may name each request's operation."""
     install()
     with workspace("ceph") as folder:
         for name in ("mon", "osd", "run", "log"):
@@ -120,7 +121,8 @@ def running(*, bucket: str = "test-bucket") -> Iterator[S3Server]:
         authority.issue("server")
         port, tls_port, mon_port = free_port(), free_port(), free_port()
         config, osd_id, fsid = folder / "ceph.conf", str(uuid.uuid4()), str(uuid.uuid4())
-        config.write_text(_CONFIG.format(folder=folder, fsid=fsid, mon_port=mon_port, port=port, tls_port=tls_port))
+        config.write_text(_CONFIG.format(folder=folder, fsid=fsid, mon_port=mon_port, port=port, tls_port=tls_port,
+                                          level=2 if log_operations else 1))
         env = {**os.environ, "CEPH_CONF": str(config), "LC_ALL": "C.UTF-8"}
         monmap = str(folder / "monmap")
         run(["monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{mon_port}]",
@@ -136,7 +138,8 @@ def running(*, bucket: str = "test-bucket") -> Iterator[S3Server]:
             url = f"http://127.0.0.1:{port}"
             wait_http(url, gateway, log, 60)
             server = S3Server("ceph", url, _KEY, _SECRET, bucket, endpoint_tls=f"https://localhost:{tls_port}",
-                              ca_bundle=str(authority.bundle), config_file=str(config))
+                              ca_bundle=str(authority.bundle), config_file=str(config),
+                              log=folder / "log" / "client.rgw.log")
             make_bucket(server)
             yield server
 

@@ -3,7 +3,8 @@
     from coldframe.testing.servers.fixtures import *
 
 in a `conftest.py`. A test is skipped, with the reason, where its server cannot be had. Each server is started once per
-session, when first asked for.
+session, when first asked for. At the session's end its own log is read: nothing but GetObject, HeadObject, PutObject,
+DeleteObject(s) and ListObjectsV2 may have reached it from us.
 """
 
 from __future__ import annotations
@@ -20,36 +21,40 @@ from coldframe.stores.object_storage import ObjectStorage
 from coldframe.stores.object_uri import parse
 from coldframe.testing.proxy import FaultProxy
 from coldframe.testing.servers import S3Server, Unavailable, azurite, ceph, gcs, ministack, rclone, swift
+from coldframe.testing.servers.access import check_log
 
 
 @contextmanager
-def _started(running: Callable[[], AbstractContextManager[Any]]) -> Iterator[Any]:
+def _started(running: Callable[[], AbstractContextManager[Any]], log_of: str = "") -> Iterator[Any]:
+    """A server; where its kind is told, its log is read at the end of the session."""
     with ExitStack() as stack:
         try:
             server = stack.enter_context(running())
         except Unavailable as reason:  # only the start may be skipped, not what a test does
             pytest.skip(str(reason))
         yield server
+        if log_of:
+            check_log(server.log, log_of, server.endpoint, server.ca_bundle)
 
 
 @pytest.fixture(scope="session")
 def ministack_server() -> Iterator[S3Server]:
     """MiniStack, which checks signatures and policies."""
-    with _started(ministack.running) as server:
+    with _started(ministack.running, "ministack") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def ministack_tls() -> Iterator[S3Server]:
     """MiniStack with TLS and a private authority."""
-    with _started(lambda: ministack.running(tls=True)) as server:
+    with _started(lambda: ministack.running(tls=True), "ministack") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def ceph_server() -> Iterator[S3Server]:
     """Ceph's gateway, with HTTP and HTTPS."""
-    with _started(ceph.running) as server:
+    with _started(lambda: ceph.running(log_operations=True), "ceph") as server:
         yield server
 
 
@@ -70,7 +75,7 @@ def swift_server() -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def azurite_server() -> Iterator[azurite.AzureServer]:
     """Azure's blob service."""
-    with _started(azurite.running) as server:
+    with _started(azurite.running, "azurite") as server:
         yield server
 
 

@@ -18,6 +18,14 @@ from coldframe.testing.servers.processes import (
 )
 
 VERSION = "1.5.33"
+# Its program, with a log of the requests in the form that Ceph's has, but for the header that tells a copy from a put.
+_PROGRAM = """
+from hypercorn.config import Config
+Config.accesslog = "-"
+Config.access_log_format = '"%(m)s %(Uq)s HTTP/%(H)s" %(s)s %(b)s %({x-amz-copy-source}i)s "%(a)s"'
+from ministack.app import main
+main()
+"""
 _ROOT_KEY, _ROOT_SECRET = "ministackrootkey0000", "ministack-root-secret"
 
 
@@ -31,7 +39,7 @@ def running(*, tls: bool = False, bucket: str = "test-bucket") -> Iterator[S3Ser
         env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         env |= {
             "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(folder), "SERVICES": "s3,sts,iam",
-            "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WARNING", "S3_PERSIST": "0", "AUTH": "true",
+            "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "INFO", "S3_PERSIST": "0", "AUTH": "true",
             "MINISTACK_ACCOUNT_ID": "000000000000", "MINISTACK_REGION": "us-east-1",
             "S3_DATA_DIR": str(folder / "data"), "AWS_ACCESS_KEY_ID": _ROOT_KEY,
             "AWS_SECRET_ACCESS_KEY": _ROOT_SECRET,
@@ -42,11 +50,11 @@ def running(*, tls: bool = False, bucket: str = "test-bucket") -> Iterator[S3Ser
             made = authority.issue("server")
             env |= {"USE_SSL": "1", "MINISTACK_SSL_CERT": str(made.certificate), "MINISTACK_SSL_KEY": str(made.key)}
             url, bundle = f"https://localhost:{port}", str(authority.bundle)
-        with process([str(program)], log, env=env) as child:
+        with process([str(program.with_name("python")), "-u", "-c", _PROGRAM], log, env=env) as child:
             wait_http(f"{url}/_ministack/health", child, log)
             root = S3Server("ministack", url, _ROOT_KEY, _ROOT_SECRET, bucket, ca_bundle=bundle)
             access, secret = _administrator(root)
-            server = S3Server("ministack", url, access, secret, bucket, ca_bundle=bundle)
+            server = S3Server("ministack", url, access, secret, bucket, ca_bundle=bundle, log=log)
             make_bucket(server)
             yield server
 

@@ -40,6 +40,7 @@ class S3Server:
     ca_bundle: str | None = None
     endpoint_tls: str | None = None
     config_file: str | None = None
+    log: Path | None = None
 
     @property
     def host(self) -> str:
