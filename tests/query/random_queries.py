@@ -22,7 +22,7 @@ AGGREGATES = {
     "text": ["count", "first", "last", "nunique"],
     "category": ["count", "first", "last", "nunique"],
 }
-RULES = ["1s", "90s", "7min", "1h", "D", "2D", "W", "ME", "QS", "YE", "B"]
+RULES = ["1s", "90s", "7min", "1h", "D", "W", "ME", "QS", "YE", "B"]
 COMPARISONS = ["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"]
 
 

@@ -404,6 +404,7 @@ def test_distinct_rows(ask, frame, keep):
     assert (
         made["i"].tolist() == frame.drop_duplicates(["s", "b"], keep=keep)["i"].tolist() or frame["s"].isna().sum() > 1
     )
+    assert len(ask(frame[[]], QueryBuilder().drop_duplicates(keep=keep))) == len(frame[[]].drop_duplicates(keep=keep))
     twice = pd.concat([frame, frame])
     assert len(ask(twice, QueryBuilder().unique())) == len(frame)
 

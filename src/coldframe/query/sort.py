@@ -50,9 +50,12 @@ def _reversed(data: NDArray[Any]) -> NDArray[Any]:
 
 
 def unrepeated(columns: list[Column], keep: str | bool, rows: int) -> NDArray[Any]:
-    """The positions of the rows to keep, one (or with False none) of those that agree; missing values are equal."""
+    """The positions of the rows to keep, one (or with False none) of those that agree; missing values are equal.
+
+    Without columns no rows agree, as in pandas.
+    """
     if not columns or not rows:
-        return np.arange(min(rows, 1))
+        return np.arange(rows)
     keys: list[NDArray[Any]] = []
     for column in columns:
         data, missing = ranks(column)
