@@ -383,7 +383,7 @@ class Aggregates:
         for slot, column in values.items():
             if column.present is not None or slot in self._counts:
                 self._count(slot, groups, column)
-        _tally(self.rows.array, groups)
+        np.add.at(self.rows.array, groups, 1)
         for output, made in zip(self._outputs, self._made, strict=True):
             made.add(groups, values[output.slot])
 
@@ -393,7 +393,7 @@ class Aggregates:
             self._counts[slot] = Space(np.int64, 0)
             self._counts[slot].array = self.rows.array.copy()
         present = groups if column.present is None else groups.take(column.present)
-        _tally(self._counts[slot].array, present)
+        np.add.at(self._counts[slot].array, present, 1)
 
     def finish(self, groups: Groups) -> list[Column]:
         """The outputs for some groups."""
@@ -402,10 +402,3 @@ class Aggregates:
             counted = self._counts.get(output.slot, self.rows)
             result.append(made.finish(groups, counted.array[groups]))
         return result
-
-
-def _tally(counts: NDArray[Any], groups: Groups) -> None:
-    if len(counts) <= len(groups):
-        counts += np.bincount(groups, minlength=len(counts))
-    else:
-        np.add.at(counts, groups, 1)

@@ -153,7 +153,9 @@ def _unify(dictionaries: list[pa.Array]) -> tuple[pa.Array, list[NDArray[Any] | 
     lengths = [len(one) for one in distinct.values()]
     encoded = pa.concat_arrays(list(distinct.values())).dictionary_encode()
     codes = np.split(encoded.indices.to_numpy(), np.cumsum(lengths)[:-1])
-    mapping = dict(zip(distinct, codes, strict=True))
+    # The first dictionary keeps its codes, and so does every copy of it.
+    same = [len(one) and one[0] == 0 and bool((one == np.arange(len(one))).all()) for one in codes]
+    mapping = {at: None if stays else one for at, one, stays in zip(distinct, codes, same, strict=True)}
     return encoded.dictionary, [mapping[id(one)] for one in dictionaries]
 
 

@@ -140,6 +140,22 @@ class Integers:
         return cast("NDArray[Any]", self._table.keys()[numbers])
 
 
+class _Lookup:
+    """The numbers of a dictionary's values."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, numbers: NDArray[np.intp]) -> None:
+        # None: each code is its number. Codes of missing values pick theirs from the end.
+        same = len(numbers) and numbers[0] == 0 and (numbers == np.arange(len(numbers))).all()
+        self._table = None if same else np.append(numbers, [NAN, NONE])
+
+    def numbers(self, codes: NDArray[Any] | None) -> NDArray[np.intp]:
+        """The number of each row's string."""
+        assert codes is not None  # noqa: S101 -- batches bring coded strings
+        return codes.astype(np.intp) if self._table is None else self._table[codes]
+
+
 class Pool:
     """Numbers of strings: all distinct ones seen so far. Numbers are given in the order in which threads come.
 
@@ -149,7 +165,7 @@ class Pool:
 
     def __init__(self, dtype: DType) -> None:
         self._all: pa.Array = no_strings(dtype)
-        self._last: tuple[pa.Array, NDArray[np.intp]] | None = None
+        self._last: tuple[pa.Array, _Lookup] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -160,8 +176,8 @@ class Pool:
     def number(self, strings: StringColumn) -> NDArray[np.intp] | None:
         """The number of each row's string, `NONE` and `NAN` staying; None if the dictionary must be learnt first."""
         with self._lock:
-            table = self._known(strings.values)
-        return None if table is None else table[strings.codes]
+            lookup = self._known(strings.values)
+        return None if lookup is None else lookup.numbers(strings.codes)
 
     def add(self, strings: StringColumn) -> NDArray[np.intp]:
         """The number of each row's string; `NONE` and `NAN` stay."""
@@ -172,28 +188,28 @@ class Pool:
         """Make many dictionaries known; the numbers of each column's rows."""
         dictionaries = {id(column.values): column.values for column in columns}
         with self._lock:
-            tables = dict(zip(dictionaries, self._join(list(dictionaries.values())), strict=True))
-            self._last = (columns[-1].values, tables[id(columns[-1].values)])
-        return [tables[id(column.values)][column.codes] for column in columns]
+            lookups = dict(zip(dictionaries, self._join(list(dictionaries.values())), strict=True))
+            self._last = (columns[-1].values, lookups[id(columns[-1].values)])
+        return [lookups[id(column.values)].numbers(column.codes) for column in columns]
 
-    def _known(self, values: pa.Array) -> NDArray[np.intp] | None:
+    def _known(self, values: pa.Array) -> _Lookup | None:
         last = self._last
         if last is not None and last[0] is values:
             return last[1]
         if len(self._all) and len(self._all) + len(values) > _SHORT:
             return None
         # Slices that were written one by one often have the same short dictionary, each its own copy.
-        table = last[1] if last is not None and values.equals(last[0]) else self._join([values])[0]
-        self._last = (values, table)
-        return table
+        lookup = last[1] if last is not None and values.equals(last[0]) else self._join([values])[0]
+        self._last = (values, lookup)
+        return lookup
 
-    def _join(self, dictionaries: list[pa.Array]) -> list[NDArray[np.intp]]:
-        """For each dictionary the numbers of its values, then those that codes of missing values pick from the end."""
+    def _join(self, dictionaries: list[pa.Array]) -> list[_Lookup]:
+        """Take the values of dictionaries in that are new."""
         encoded = pa.concat_arrays([self._all, *dictionaries]).dictionary_encode()
         numbers = encoded.indices.to_numpy().astype(np.intp)
         ends = np.cumsum([len(self._all), *map(len, dictionaries)]).tolist()
         self._all = encoded.dictionary
-        return [np.append(numbers[start:stop], [NAN, NONE]) for start, stop in pairwise(ends)]
+        return [_Lookup(numbers[start:stop]) for start, stop in pairwise(ends)]
 
     def column(self, dtype: DType, numbers: NDArray[Any]) -> Column:
         """The strings behind numbers."""
