@@ -12,6 +12,9 @@ What is read:
 
 ========================================  =======  ==========================================================
 ``VersionStore.NoStrictSymbolCheck``      0        1: names of symbols and snapshots may hold any character
+``S3Storage.VerifySSL``                   not set  0: certificates of S3, Azure, GCS and STS are not verified; 1: they
+                                                   are, whatever the connection string says
+``S3Storage.DeleteBatchSize``             1000     objects that one request deletes, at most 1000
 ========================================  =======  ==========================================================
 """
 

@@ -18,11 +18,12 @@ from coldframe.testing.servers.processes import (
 )
 
 VERSION = "1.5.33"
-# Its program, with a log of the requests in the form that Ceph's has, but for the header that tells a copy from a put.
+# Its program, with a log of the requests in the form that Ceph's has, but for the header that tells a copy from a put;
+# and the query stands apart, as paths are decoded.
 _PROGRAM = """
 from hypercorn.config import Config
 Config.accesslog = "-"
-Config.access_log_format = '"%(m)s %(Uq)s HTTP/%(H)s" %(s)s %(b)s %({x-amz-copy-source}i)s "%(a)s"'
+Config.access_log_format = '"%(m)s %(U)s HTTP/%(H)s" %(s)s %(b)s %({x-amz-copy-source}i)s "%(a)s" ?%(q)s'
 from ministack.app import main
 main()
 """
