@@ -27,14 +27,14 @@ class Column:
     """Values of one column: what they are, the bits and sign of numbers, the zone of times and their unit."""
 
     kind: str
-    values: list[Any]
+    held: list[Any]
     bits: int = 64
     unsigned: bool = False
     zone: Any = None
     unit: int = 1
 
     def take(self, rows: Iterable[int]) -> Column:
-        return replace(self, values=[self.values[row] for row in rows])
+        return replace(self, held=[self.held[row] for row in rows])
 
 
 @dataclass
@@ -114,7 +114,7 @@ def evaluate(node: ExpressionNode, rows: Rows) -> Column:
         return _computed(op, *_operands(node, rows))
     if op == "TERNARY":
         condition, left, right = (evaluate(part, rows) for part in node.args)
-        chosen = [b if a else c for a, b, c in zip(_truth(condition).values, left.values, right.values, strict=True)]
+        chosen = [b if a else c for a, b, c in zip(_truth(condition).held, left.held, right.held, strict=True)]
         return Column("float" if "float" in (left.kind, right.kind) else left.kind, chosen)
     return _FUNCTIONS[op](node, evaluate(node.args[0], rows))
 
@@ -124,7 +124,7 @@ def _operands(node: ExpressionNode, rows: Rows) -> tuple[Column, Column]:
     for one, other, part in ((left, right, node.args[1]), (right, left, node.args[0])):
         # A Python float takes the precision of the column that it meets in a comparison.
         if node.op in _COMPARE and part.op == "VALUE" and other.kind == one.kind == "float" and one.bits < 64:
-            other.values = [float(np.dtype(f"f{one.bits // 8}").type(value)) for value in other.values]
+            other.held = [float(np.dtype(f"f{one.bits // 8}").type(value)) for value in other.held]
     return left, right
 
 
@@ -136,7 +136,7 @@ def _constant(literal: Any, count: int) -> Column:
 
 
 def _each(kind: str, of: Callable[..., Any], *columns: Column) -> Column:
-    return Column(kind, [of(*values) for values in zip(*(column.values for column in columns), strict=True)])
+    return Column(kind, [of(*values) for values in zip(*(column.held for column in columns), strict=True)])
 
 
 def _present(kind: str, of: Callable[..., Any], *columns: Column) -> Column:
@@ -231,7 +231,7 @@ def _clipped(node: ExpressionNode, column: Column) -> Column:
     low, high = (bound.value for bound in node.args[1:])
     made = _present(column.kind, lambda a: min(max(a, low), high), column)
     if column.unsigned:
-        made.values = [None if value is None else max(value, 0) for value in made.values]
+        made.held = [None if value is None else max(value, 0) for value in made.held]
     return made
 
 
@@ -291,7 +291,7 @@ def _key(value: Any) -> Any:
 
 
 def _filter(rows: Rows, clause: clauses.Filter) -> Rows:
-    holds = _truth(evaluate(clause.expression, rows)).values
+    holds = _truth(evaluate(clause.expression, rows)).held
     return rows.take([row for row, holding in enumerate(holds) if holding])
 
 
@@ -300,14 +300,14 @@ def _apply(rows: Rows, clause: clauses.Apply) -> Rows:
 
 
 def _dates(rows: Rows, clause: clauses.DateRange) -> Rows:
-    times = next(iter(rows.levels.values())).values
+    times = next(iter(rows.levels.values())).held
     return rows.take([row for row, time in enumerate(times) if clause.start <= time <= clause.stop])
 
 
 def _sort(rows: Rows, clause: clauses.Sort) -> Rows:
     order = list(range(rows.count))
     for name, up in list(zip(clause.by, clause.ascending, strict=True))[::-1]:
-        values = rows.find(name).values
+        values = rows.find(name).held
         present = [row for row in order if values[row] is not None]
         missing = [row for row in order if values[row] is None]
         # Rows with equal values stay in order also downwards: `reverse` keeps them so.
@@ -321,7 +321,7 @@ def _distinct(rows: Rows, clause: clauses.Distinct) -> Rows:
         return rows  # as in pandas
     groups: dict[Any, list[int]] = {}
     for row in range(rows.count):
-        groups.setdefault(tuple(_key(column.values[row]) for column in columns), []).append(row)
+        groups.setdefault(tuple(_key(column.held[row]) for column in columns), []).append(row)
     if clause.keep is False:
         return rows.take(sorted(found[0] for found in groups.values() if len(found) == 1))
     return rows.take(sorted(found[0 if clause.keep == "first" else -1] for found in groups.values()))
@@ -340,7 +340,7 @@ def _group(rows: Rows, clause: clauses.GroupBy, outputs: Iterable[clauses.Aggreg
     keys = [rows.find(name) for name in clause.keys]
     groups: dict[Any, list[int]] = {}
     for row in range(rows.count):
-        key = tuple(_key(column.values[row]) for column in keys)
+        key = tuple(_key(column.held[row]) for column in keys)
         if None not in key:
             groups.setdefault(key, []).append(row)
     ordered = sorted(groups) if clause.sort else list(groups)
@@ -354,8 +354,8 @@ def _group(rows: Rows, clause: clauses.GroupBy, outputs: Iterable[clauses.Aggreg
 def _buckets(rows: Rows, clause: clauses.Resample, outputs: Iterable[clauses.Aggregation]) -> Rows:
     """Buckets by pandas, which only has to say which rows belong together."""
     ((name, times),) = list(rows.levels.items())[:1]
-    order = sorted(range(rows.count), key=lambda row: times.values[row])
-    index = pd.DatetimeIndex(np.array([times.values[row] for row in order], dtype="i8").view("M8[ns]"))
+    order = sorted(range(rows.count), key=lambda row: times.held[row])
+    index = pd.DatetimeIndex(np.array([times.held[row] for row in order], dtype="i8").view("M8[ns]"))
     if times.zone is not None:
         index = index.tz_localize("UTC").tz_convert(times.zone)
     found = pd.Series(order, index=index, dtype="i8").resample(
@@ -373,42 +373,41 @@ def _aggregated(rows: Rows, groups: list[list[int]], outputs: Iterable[clauses.A
     made = {}
     for output in outputs:
         column = rows.find(output.column)
-        present = [[column.values[row] for row in group if column.values[row] is not None] for group in groups]
+        present = [[column.held[row] for row in group if column.held[row] is not None] for group in groups]
         made[output.output] = Column(column.kind, [_aggregate(output.how, column, values) for values in present])
     return made
 
 
 def _aggregate(how: str, column: Column, values: list[Any]) -> Any:
-    if how == "count":
-        return len(values)
-    if how == "nunique":
-        return len({_key(value) for value in values})
-    if how in ("any", "all"):
-        return {"any": any, "all": all}[how](value != 0 for value in values)
-    if how == "sum":
-        if column.kind == "float":
-            return math.fsum(values)
-        return _wrapped(sum(values), unsigned=column.unsigned or column.kind == "bool")
-    if not values:
+    if how in _OF_ANY:
+        return _OF_ANY[how](column, values)
+    if len(values) < (2 if how in ("std", "var") else 1):
         return None
     if how in ("std", "var"):
-        if len(values) < 2:
-            return None
         exact = statistics.variance([Fraction(value) for value in values])
         return float(exact) if how == "var" else math.sqrt(exact)
-    exact = {
-        "min": min,
-        "max": max,
-        "first": lambda found: found[0],
-        "last": lambda found: found[-1],
-        "mean": lambda found: Fraction(sum(map(Fraction, found)), len(found)),
-        "median": lambda found: statistics.median(map(float if column.kind == "int" else Fraction, found)),
-    }[how](values)
-    return exact if how in ("min", "max", "first", "last") else _result(exact, column)
+    if how in ("mean", "median"):
+        if how == "mean":
+            exact = Fraction(sum(map(Fraction, values)), len(values))
+        else:
+            exact = statistics.median(map(float if column.kind == "int" else Fraction, values))
+        return math.floor(exact / column.unit) * column.unit if column.kind in ("time", "span") else float(exact)
+    return {"min": min, "max": max, "first": lambda found: found[0], "last": lambda found: found[-1]}[how](values)
 
 
-def _result(exact: Any, column: Column) -> Any:
-    return math.floor(exact / column.unit) * column.unit if column.kind in ("time", "span") else float(exact)
+def _sum(column: Column, values: list[Any]) -> Any:
+    if column.kind == "float":
+        return math.fsum(values)
+    return _wrapped(sum(values), unsigned=column.unsigned or column.kind == "bool")
+
+
+_OF_ANY: dict[str, Callable[[Column, list[Any]], Any]] = {
+    "count": lambda _, values: len(values),
+    "nunique": lambda _, values: len({_key(value) for value in values}),
+    "any": lambda _, values: any(value != 0 for value in values),
+    "all": lambda _, values: all(value != 0 for value in values),
+    "sum": _sum,
+}
 
 
 _CLAUSES: dict[type, Callable[[Rows, Any], Rows]] = {

@@ -6,7 +6,6 @@ import math
 from random import Random
 from typing import Any
 
-import pandas as pd
 import pytest
 from tests.operations.states import library
 from tests.query import random_frames, reference
@@ -15,7 +14,7 @@ from tests.query.random_queries import queries
 from coldframe.stores.memory import MemoryStore
 
 CHUNKS = 2
-FRAMES = 60  # in each chunk, for every commit
+FRAMES = 150  # in each chunk, for every commit
 
 
 def alike(got: Any, want: Any, bits: int) -> bool:
@@ -31,9 +30,9 @@ def alike(got: Any, want: Any, bits: int) -> bool:
 def check_columns(got: dict[str, reference.Column], want: dict[str, reference.Column], where: str) -> None:
     assert list(got) == list(want), where
     for name, column in want.items():
-        found = got[name].values
-        assert len(found) == len(column.values), f"{where}: {name} has {len(found)} rows, not {len(column.values)}"
-        for row, pair in enumerate(zip(found, column.values, strict=True)):
+        found = got[name].held
+        assert len(found) == len(column.held), f"{where}: {name} has {len(found)} rows, not {len(column.held)}"
+        for row, pair in enumerate(zip(found, column.held, strict=True)):
             assert alike(*pair, got[name].bits), f"{where}: row {row} of {name} is {pair[0]!r}, not {pair[1]!r}"
 
 
