@@ -6,9 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from coldframe.exceptions import ArcticException, ArcticInvalidApiUsageException, UserInputException
+from coldframe.catalog.damage import damaged
+from coldframe.exceptions import (
+    ArcticException,
+    ArcticInvalidApiUsageException,
+    KeyNotFoundException,
+    NoSuchVersionException,
+    UserInputException,
+)
+from coldframe.format.checksums import Damage
 from coldframe.items import DataError, ReadRequest, VersionedItem
 from coldframe.library_base import LibraryBase, failure, items_of
+from coldframe.operations.read import TRIES
 from coldframe.operations.results import Loaded, ReadItem
 
 if TYPE_CHECKING:
@@ -111,7 +120,24 @@ class LibraryQueries(LibraryBase):
         """The rows of a `LazyDataFrame` as Arrow record batches, read as they are consumed."""
         from coldframe.operations import query as querying
 
-        return querying.read_in_pieces(self._catalog, item_of(request), query.clauses, max_rows)
+        symbol = request.symbol
+        for tried in range(1, TRIES + 1):
+            given = False
+            try:
+                for batch in querying.read_in_pieces(self._catalog, item_of(request), query.clauses, max_rows):
+                    given = True
+                    yield batch
+                return
+            except KeyNotFoundException as error:
+                if given:
+                    # The rows that follow cannot come from another version than those before.
+                    raise NoSuchVersionException(
+                        f"the version of symbol '{symbol}' that was being read was deleted, and its data freed, after "
+                        "some of its rows had been given. Start again, or read it by a snapshot, which keeps it."
+                    ) from error
+                if tried == TRIES:
+                    gone = Damage(f"an object that is named is missing ({error.message})")
+                    raise damaged(gone, self._catalog.library, symbol) from error
 
     def _joined(
         self, requests: Sequence[tuple[ReadRequest, QueryBuilder | None]], join: str, clauses: Sequence[Any]

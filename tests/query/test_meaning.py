@@ -13,6 +13,7 @@ from tests.query.random_queries import queries
 
 from coldframe.stores.memory import MemoryStore
 
+pytestmark = pytest.mark.filterwarnings("ignore:The 'origin' keyword:RuntimeWarning")  # of pandas, by the reference
 CHUNKS = 2
 FRAMES = 150  # in each chunk, for every commit
 
