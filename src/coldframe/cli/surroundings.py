@@ -16,6 +16,7 @@ from coldframe.exceptions import ArcticException
 from coldframe.stores.object_region import headers_of, tls_context
 from coldframe.stores.object_storage import ObjectStorage
 from coldframe.stores.object_target import Target, Trust
+from coldframe.stores.tls import certificates_file
 
 SECONDS = 5.0
 SKEW = 60.0
@@ -121,11 +122,12 @@ def _caller(storage: ObjectStorage) -> Row:
     if credentials is None:
         return unknown("identity", "anonymous")
     endpoint = None if "amazonaws" in target.address() else target.address()
+    trusted = certificates_file(target.trust)
     try:
         client: Any = botocore.session.Session().create_client(
             "sts", region_name=target.region or "us-east-1", endpoint_url=endpoint,
             aws_access_key_id=credentials.access_key, aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.token or None, verify=False if not target.trust.verify else None,
+            aws_session_token=credentials.token or None, verify=trusted if trusted != "" else None,
             config=Config(connect_timeout=3, read_timeout=3, retries={"total_max_attempts": 1}))
         answer = client.get_caller_identity()
     except (BotoCoreError, ClientError, ValueError) as error:

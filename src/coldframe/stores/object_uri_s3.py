@@ -13,7 +13,7 @@ from coldframe.stores.credentials.fixed import Called, Fixed
 from coldframe.stores.credentials.keyring import Keyring
 from coldframe.stores.credentials.values import Provider
 from coldframe.stores.object_options import FALSE, TRUE, ConnectionStringError, Options
-from coldframe.stores.object_target import Target
+from coldframe.stores.object_target import Target, Trust
 from coldframe.stores.tls import trust
 
 S3_OPTIONS = (
@@ -51,7 +51,7 @@ def read_s3(scheme: str, rest: str, function: Callable[[], Any] | None) -> tuple
                         verify=options.flag("ssl"), where=endpoint or "Amazon S3")
     if google:
         _check_google(options)
-    provider = _provider(options, function, plain=plain)
+    provider = _provider(options, function, authorities, plain=plain)
     common: dict[str, Any] = options.common()
     target = Target("s3", bucket, prefix.strip("/"), endpoint, region, virtual, trust=authorities, **common)
     return target, Keyring(provider)
@@ -123,7 +123,8 @@ def _malformed(scheme: str, place: str) -> str:
     return f"not a connection string for S3: write {usage}; a bucket's name is made of letters, digits and - _ ."
 
 
-def _provider(options: Options, function: Callable[[], Any] | None, *, plain: bool) -> Provider | None:
+def _provider(options: Options, function: Callable[[], Any] | None, authorities: Trust, *,
+              plain: bool) -> Provider | None:
     options.together("access", "secret")
     access, secret, token = options.text("access"), options.text("secret"), options.text("token")
     word = options.text("aws_auth").lower()
@@ -145,18 +146,17 @@ def _provider(options: Options, function: Callable[[], Any] | None, *, plain: bo
             return None
     from coldframe.stores.credentials import aws
 
-    bundle = aws.Bundle(options.text("CA_cert_path"), options.text("CA_cert_dir"))
     profile = options.text("aws_profile")
     if options.text("role_arn"):
         base = Fixed(access, secret, token) if access else None
         return aws.Role(
             options.text("role_arn"), profile=profile, base=base, external_id=options.text("external_id"),
             session_name=options.text("role_session_name"), seconds=int(options.number("duration_seconds", 0)),
-            endpoint=options.text("sts_endpoint"), region=options.text("region"), bundle=bundle)
+            endpoint=options.text("sts_endpoint"), region=options.text("region"), trust=authorities)
     if access:
         warnings.warn("access and secret in the connection string are ignored because aws_auth is given", UserWarning,
                       stacklevel=5)
-    return aws.Chain(profile, bundle=bundle, needs_role=word == "sts")
+    return aws.Chain(profile, trust=authorities, needs_role=word == "sts")
 
 
 def _check_role(options: Options, word: str, *, enabled: bool) -> None:

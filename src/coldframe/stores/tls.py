@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import ssl
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -45,9 +48,63 @@ def trust(*, path: str = "", folder: str = "", verify: bool | None = None, where
         parts.append(_read_folder(Path(folder), "CA_cert_dir"))
     bundle = os.environ.get("AWS_CA_BUNDLE", "")
     if bundle and bundle != os.environ.get("SSL_CERT_FILE", ""):
-        found = Path(bundle)
-        parts.append(_read_folder(found, "AWS_CA_BUNDLE") if found.is_dir() else _read(found, "AWS_CA_BUNDLE"))
+        parts.append(_read_any(Path(bundle), "AWS_CA_BUNDLE"))
     return Trust(authorities="\n".join(parts))
+
+
+def certificates_file(trusted: Trust, *, besides: str = "") -> str | bool:
+    """What `trusted` says, for clients that know only a bundle of their own: one file with everything to accept.
+
+    Parameters
+    ----------
+    trusted : Trust
+    besides : str
+        A file or a folder of further certificates.
+
+    Returns
+    -------
+    str or bool
+        The file's path; empty where there is no reason to prefer another to the client's own; False: verify nothing.
+    """
+    if not trusted.verify:
+        return False
+    paths = ssl.get_default_verify_paths()  # SSL_CERT_FILE and SSL_CERT_DIR are in it
+    system = next((path for path in (paths.cafile, *_BUNDLES) if path and Path(path).is_file()), "")
+    folders = os.environ.get("SSL_CERT_DIR", "") if system else paths.capath or ""
+    if not (trusted.authorities or besides or folders):
+        return system
+    key = (trusted.authorities, besides, system, folders)
+    made = _made.get(key, "")
+    if not Path(made).is_file():
+        parts = [trusted.authorities, _read_any(Path(besides), "ca_bundle") if besides else ""]
+        if system:
+            parts.append(Path(system).read_text(errors="replace"))
+        parts += [text for folder in folders.split(os.pathsep) for text in _certificates_in(Path(folder))]
+        _made[key] = made = _temporary("\n".join(parts))
+    return made
+
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
+)
+_made: dict[tuple[str, str, str, str], str] = {}
+
+
+def _temporary(text: str) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="coldframe-", suffix=".pem", delete=False) as file:
+        file.write(text)
+    atexit.register(_remove, file.name, os.getpid())
+    return file.name
+
+
+def _remove(path: str, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child ends before its parent
+        Path(path).unlink(missing_ok=True)
+
+
+def _read_any(path: Path, source: str) -> str:
+    return _read_folder(path, source) if path.is_dir() else _read(path, source)
 
 
 def _read(path: Path, source: str) -> str:
@@ -63,8 +120,13 @@ def _read(path: Path, source: str) -> str:
 def _read_folder(folder: Path, source: str) -> str:
     if not folder.is_dir():
         raise ConnectionStringError(f"{source}: {str(folder)!r} is no folder")
-    texts = {path.resolve(): path for path in sorted(folder.iterdir()) if path.suffix in _SUFFIXES and path.is_file()}
-    found = [text for path in texts if _BEGIN in (text := path.read_text(errors="replace"))]
+    found = _certificates_in(folder)
     if not found:
         raise ConnectionStringError(f"{source}: no file in {str(folder)!r} holds a certificate in PEM form")
     return "\n".join(found)
+
+
+def _certificates_in(folder: Path) -> list[str]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    paths = {path.resolve(): path for path in files if path.suffix in _SUFFIXES and path.is_file()}
+    return [text for path in paths if _BEGIN in (text := path.read_text(errors="replace"))]

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from coldframe.exceptions import PermissionException
 from coldframe.stores.credentials.fixed import Fixed
 from coldframe.stores.credentials.values import Credentials, from_answer
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Certificates to trust when talking to STS: a file or a folder; empty for botocore's own choice."""
-
-    path: str = ""
-    folder: str = ""
-
-    def file(self) -> str:
-        """One file with all of them."""
-        if self.path or not self.folder:
-            return self.path
-        texts = [path.read_bytes() for path in sorted(Path(self.folder).iterdir()) if path.is_file()]
-        with tempfile.NamedTemporaryFile("wb", suffix=".pem", delete=False) as file:
-            file.write(b"\n".join(text for text in texts if b"BEGIN CERTIFICATE" in text))
-        atexit.register(Path(file.name).unlink, missing_ok=True)
-        return file.name
+from coldframe.stores.object_target import Trust
+from coldframe.stores.tls import certificates_file
 
 
 def configured_region(profile: str = "") -> str:
@@ -40,7 +20,7 @@ def configured_region(profile: str = "") -> str:
     from botocore.exceptions import BotoCoreError
 
     try:
-        return _session(profile, "").get_config_variable("region") or told or ""
+        return _session(profile).get_config_variable("region") or told or ""
     except BotoCoreError:
         return told or ""
 
@@ -51,9 +31,9 @@ class Chain:
     Each time it is asked it begins anew, so that changed files and environment variables are seen.
     """
 
-    def __init__(self, profile: str = "", *, bundle: Bundle | None = None, needs_role: bool = False) -> None:
+    def __init__(self, profile: str = "", *, trust: Trust | None = None, needs_role: bool = False) -> None:
         self.profile = profile
-        self._bundle = bundle or Bundle()
+        self._trust = trust or Trust()
         self._needs_role = needs_role
 
     def describe(self) -> str:
@@ -64,7 +44,7 @@ class Chain:
     def fetch(self) -> Credentials:
         """Fresh credentials."""
         try:
-            session = _session(self.profile, self._bundle.file())
+            session = _session(self.profile, self._trust)
             self._check_role(session)
             found = session.get_credentials()
             self._check_found(session, found)
@@ -80,7 +60,7 @@ class Chain:
         from botocore.exceptions import BotoCoreError
 
         try:
-            profile = _session(self.profile, "").get_scoped_config()
+            profile = _session(self.profile).get_scoped_config()
         except BotoCoreError:
             return "", ""
         return str(profile.get("role_arn", "")), str(profile.get("external_id", ""))
@@ -109,7 +89,7 @@ class Role:
 
     def __init__(self, arn: str, *, profile: str = "", base: Fixed | None = None, external_id: str = "",
                  session_name: str = "", seconds: int = 0, endpoint: str = "", region: str = "",
-                 bundle: Bundle | None = None) -> None:
+                 trust: Trust | None = None) -> None:
         self.arn = arn
         self.external_id = external_id
         self._profile = profile
@@ -121,7 +101,7 @@ class Role:
             self._request["DurationSeconds"] = seconds
         self._endpoint = endpoint
         self._region = region
-        self._bundle = bundle or Bundle()
+        self._trust = trust or Trust()
 
     def describe(self) -> str:
         """What it is, without secrets."""
@@ -131,9 +111,9 @@ class Role:
         """Fresh credentials."""
         from botocore.config import Config
 
-        base = self._base.fetch() if self._base else Chain(self._profile, bundle=self._bundle).fetch()
+        base = self._base.fetch() if self._base else Chain(self._profile, trust=self._trust).fetch()
         try:
-            session = _session(self._profile, self._bundle.file())
+            session = _session(self._profile, self._trust)
             region = self._region or session.get_config_variable("region") or "us-east-1"
             # The server says which durations it allows; botocore would refuse short ones by itself.
             client = session.create_client(
@@ -150,12 +130,16 @@ class Role:
         return from_answer(answer["Credentials"])
 
 
-def _session(profile: str, bundle: str) -> Any:
+def _session(profile: str, trust: Trust | None = None) -> Any:
+    """A session that accepts the same certificates as the object store, where it is going to talk to anybody."""
     import botocore.session
 
     session = botocore.session.Session(profile=profile or None)
-    if bundle:
-        session.set_config_variable("ca_bundle", bundle)
+    if trust is not None:
+        told = session.get_config_variable("ca_bundle")
+        bundle = certificates_file(trust, besides=str(told or ""))
+        if bundle != "":
+            session.set_config_variable("ca_bundle", bundle)
     return session
 
 
