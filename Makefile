@@ -8,7 +8,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types bench arcticdb-env clean
+.PHONY: help demo test lint format types bench bench-s3 arcticdb-env clean
 
 help:  ## list these verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ types: $(VENV)/.dev  ## mypy --strict on src/
 
 bench: $(PEER)/.ready  ## measure against ArcticDB: benchmarks/results.md (ARGS='--quick --only read')
 	$(PEER)/bin/python -m benchmarks $(ARGS)
+
+bench-s3: $(PEER)/.ready  ## the same in a bucket, on Ceph: benchmarks/results_s3.md (ARGS='--quick --only append')
+	$(PEER)/bin/python -m benchmarks.objects $(ARGS)
 
 arcticdb-env: $(PEER)/.ready  ## the environment with both libraries that `bench` and tests/differential use
 

@@ -27,10 +27,15 @@ class Fake:
         self.paths = sorted(paths)
         self.workers = Workers(4)
         self.client, self.target = self.Client(), self.Target()
+        self.cuts = {}
+        self.asked = 0
 
     def pages(self, folder, after):
         rest = [path for path in self.paths if path > after and path.startswith(f"{folder}/")]
-        for at in range(0, len(rest), 3):
+        for at in range(0, len(rest), 3) or [0]:
+            self.asked += 1
+            if not rest:
+                return
             yield [(path, 1) for path in rest[at : at + 3]]
 
 
@@ -42,6 +47,23 @@ def test_nothing_is_missed_or_doubled(names, patient):
         assert [path for page in pages(fake, "f", "", "f/") for path, _ in page] == fake.paths
     finally:
         object_listing.PATIENT = was
+
+
+@given(NAMES, NAMES)
+def test_a_folder_that_was_listed_before(names, more):
+    """It may have changed since: all is found, and where nothing has, with as few requests as there are pages."""
+    fake = Fake([f"f/{name}" for name in names])
+
+    def listed():
+        fake.asked = 0
+        return [path for page in pages(fake, "f", "", "f/") for path, _ in page]
+
+    assert listed() == listed() == fake.paths
+    assert fake.asked <= max(1, -(-len(names) // 3))
+    fake.paths = sorted({*fake.paths[::2], *(f"f/{name}" for name in more)})
+    assert listed() == fake.paths
+    assert listed() == fake.paths
+    assert fake.asked <= max(1, -(-len(fake.paths) // 3))
 
 
 @given(NAMES.filter(lambda names: len(names) > 1))
@@ -71,12 +93,15 @@ def test_requests_and_time(ministack_server, proxy, prefix, monkeypatch):
     store = parse(ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix)).store("lib")
     assert [entry.key for entry in store.list("heads/", names[1599])] == names[1600:]
     proxy.forget()
-    assert [entry.key for entry in store.list("heads/")] == names
-    assert proxy.count() == 5
+    for _ in range(2):
+        proxy.forget()
+        assert [entry.key for entry in store.list("heads/")] == names
+        assert proxy.count() == 5
     monkeypatch.setattr(object_listing, "PATIENT", 1)
     proxy.forget()
     assert [entry.key for entry in store.list("heads/sym_0")] == names[:1000]
     assert proxy.count() <= 2
+    store._requests.cuts.clear()
     proxy.forget()
     proxy.latency = 0.4
     assert [entry.key for entry in store.list("heads/")] == names

@@ -26,7 +26,9 @@ PARALLEL = 1024 * 1024
 SHARED_PARTS = 4
 """and fewer segments than this: waking a second thread costs as much as it saves."""
 WAVE = 32 * 1024 * 1024
-"""At most about this many encoded bytes are held at once."""
+"""At most about this many encoded bytes are held at once,"""
+DISTANT_WAVE = 128 * 1024 * 1024
+"""or so many that are on their way from a store whose answers take their time."""
 
 
 @dataclass(slots=True)
@@ -71,7 +73,10 @@ def load_slices(
         return assembly.finish()
     parts = _wanted_parts(version, assembly, slices, begin, start, stop, None if columns is not None else schema)
     dictionaries = _Shared(reader, version, slices)
-    for wave in _waves(parts):
+    if reader.distant and sum(part.inlined is None for part in parts) > 1:
+        _load_from_afar(reader, assembly, parts, dictionaries)
+        return assembly.finish()
+    for wave in _waves(parts, WAVE):
         _fetch(reader, wave)
         dictionaries.fetch(wave)
         small = len(wave) < SHARED_PARTS or sum(part.size for part in wave) < PARALLEL
@@ -104,6 +109,19 @@ def load_times(reader: Reader, version: Version, slices: Slices, number: int) ->
         except Damage as damage:
             raise Damage(damage.reason, damage.key or key) from damage
     return known[identifier][offset : offset + rows]
+
+
+def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[_Part], dictionaries: _Shared) -> None:
+    """Decode each segment as soon as it is there, while others are on their way."""
+
+    def load_part(part: _Part) -> None:
+        _fetch(reader, [part])
+        _decode(assembly, part, dictionaries)
+        part.payloads = []
+
+    for wave in _waves(parts, DISTANT_WAVE):
+        dictionaries.fetch(wave)
+        reader.concurrently(load_part, wave)
 
 
 @dataclass(slots=True)
@@ -215,11 +233,11 @@ def _wanted_parts(
     return parts
 
 
-def _waves(parts: list[_Part]) -> list[list[_Part]]:
+def _waves(parts: list[_Part], most: int) -> list[list[_Part]]:
     waves: list[list[_Part]] = [[]]
     held = 0
     for part in parts:
-        if held and held + part.size > WAVE:
+        if held and held + part.size > most:
             waves.append([])
             held = 0
         waves[-1].append(part)

@@ -123,7 +123,15 @@ class Limits:
 
 
 class Reader(ABC):
-    """What reading needs: a store, or one consistent view of it."""
+    """What reading needs: a store, or one consistent view of it.
+
+    Attributes
+    ----------
+    distant : bool
+        Whether waiting for answers is what takes the time, so that it pays to have many requests under way.
+    """
+
+    distant: bool = False
 
     @abstractmethod
     def get(self, key: str) -> Stored:
@@ -145,7 +153,7 @@ class Reader(ABC):
         """The entries whose key starts with `prefix` and is greater than `start_after`, in the order of keys."""
 
     def concurrently(self, work: Callable[[T], R], items: Sequence[T]) -> builtins.list[R]:
-        """`work` on each item, on several at once where waiting for answers is what takes the time.
+        """`work` on each item, on several at once where `distant`.
 
         The error of the earliest item that failed is raised when none is being worked on any more.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from coldframe.exceptions import ArcticException
@@ -33,6 +33,11 @@ class Requests:
     keyring : Keyring
     make_client : callable, optional
         How to get a client; tests put their own in.
+
+    Attributes
+    ----------
+    cuts : dict of str to sequence of str
+        By folder: where the pages of its last long listing ended.
     """
 
     def __init__(self, target: Target, keyring: Keyring,
@@ -40,6 +45,7 @@ class Requests:
         self.target = target
         self.keyring = keyring
         self.workers: Workers = shared(target.connections)
+        self.cuts: dict[str, Sequence[str]] = {}
         self.batches: Workers = shared(min(target.connections, BATCHES), "batch")
         self._make_client = make_client or open_client
         self._client: Client | None = None

@@ -77,6 +77,7 @@ class ObjectStore(Store):
     limits = Limits(inline_piece=16 * 1024, head=128 * 1024, segment=8 * 1024 * 1024)
     grace = 3600.0
     atomic = False
+    distant = True
 
     def __init__(self, requests: Requests, folder: str, dialect: Dialect, *, read_only: bool) -> None:
         self.read_only = read_only
