@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import msgspec
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pandas_out import denormalize
 from coldframe.parallel import map_jobs
 from coldframe.query.builder import QueryBuilder
+from coldframe.query.columns import Column
 from coldframe.query.execute import run
 from coldframe.query.expressions import col, where
 from coldframe.query.plan import make_plan
@@ -469,3 +472,35 @@ def test_many_columns_of_one_type_are_one_array(ask, sliced, size):
     assert isinstance(result.bands[0].values, np.ndarray)
     reverse = QueryBuilder().select(*list(frame)[::-1])
     pd.testing.assert_frame_equal(ask(frame, reverse, size=size), frame.iloc[:, ::-1])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        QueryBuilder().groupby("k").agg({"v": "sum"}),
+        QueryBuilder()[col("v") > 10].groupby("k").agg({"v": "max"}),
+        QueryBuilder().resample("7s").agg({"v": "mean"}),
+    ],
+    ids=str,
+)
+def test_slices_that_were_reduced_are_let_go(sliced, query):
+    class Watched(sliced):
+        """Notes how many of the arrays that it gave are still there."""
+
+        def __init__(self, *what, **more):
+            super().__init__(*what, **more)
+            self.given, self.most = [], 0
+
+        def _piece(self, index, column):
+            piece = super()._piece(index, column)
+            fresh = Column(piece.dtype, piece.data.copy())
+            self.given.append(weakref.ref(fresh.data))
+            self.most = max(self.most, sum(each() is not None for each in self.given))
+            return fresh
+
+    index = pd.date_range("2020", periods=2000, freq="s").as_unit("ns")
+    frame = pd.DataFrame({"k": np.arange(2000) % 3, "v": np.arange(2000) * 1.0}, index=index)
+    source = Watched(normalize(frame, symbol="prices"), 20, ordered=True)
+    run(make_plan(query.clauses, source.schema), source)
+    assert len(source.given) == 200
+    assert source.most <= 10
