@@ -248,7 +248,9 @@ def _stream(batches: list[Batch], steps: Live, *, inline: bool) -> Callable[[Cal
     def stream(work: Callable[[Batch], Any]) -> Iterator[Any]:
         def both(batch: Batch) -> Any:
             _do(batch, steps)
-            return work(batch) if batch.rows else None
+            result = work(batch) if batch.rows else None
+            batch.forget(frozenset())
+            return result
 
         results: Iterable[Any]
         if inline or cores() < 2:
