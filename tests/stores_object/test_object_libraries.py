@@ -17,7 +17,6 @@ from coldframe.arctic import Arctic
 from coldframe.exceptions import PermissionException
 from coldframe.stores.object_uri import parse
 from coldframe.testing.proxy import FaultProxy
-from coldframe.testing.servers.identities import ALL_ACTIONS, make_user
 
 ROWS = 10
 
@@ -25,14 +24,6 @@ ROWS = 10
 def frame(start: int, rows: int = ROWS) -> pd.DataFrame:
     index = pd.date_range("2024-01-01", periods=rows, freq="s") + pd.Timedelta(start, "s")
     return pd.DataFrame({"a": np.arange(start, start + rows), "b": np.arange(rows) * 0.5}, index=index)
-
-
-def permission_error(work) -> str:
-    try:
-        work()
-    except PermissionException as error:
-        return str(error)
-    return ""
 
 
 def append_many(uri: str, worker: int, turns: int) -> None:
@@ -121,63 +112,6 @@ def test_only_five_operations_ever_reach_the_server(ministack_server, prefix):
             assert "upload" not in seen.target.partition("?")[2], seen
         assert {seen.method for seen in proxy.log} >= {"GET", "PUT", "POST"}
         assert max(seen.sent for seen in proxy.log) < 64 << 20
-
-
-class TestPermissions:
-    """A user without one of the permissions: the right error from each public call, and nothing half-written."""
-
-    @pytest.mark.parametrize("missing", ALL_ACTIONS)
-    @pytest.mark.parametrize("name", ["ministack_server", "ceph_server"])
-    def test_a_missing_permission(self, name, missing, request, prefix):
-        server = request.getfixturevalue(name)
-        owner = Arctic(server.uri(path_prefix=prefix)).create_library("lib")
-        owner.write("s", frame(0))
-        owner.snapshot("snap")
-        before = owner.read("s").data
-        user = make_user(server, [action for action in ALL_ACTIONS if action != missing])
-        uri = server.uri(path_prefix=prefix, access=user.access_key, secret=user.secret_key)
-        calls = {
-            "read": lambda library: library.read("s"),
-            "read_batch": lambda library: [self.raise_(item) for item in library.read_batch(["s"])],
-            "write": lambda library: library.write("s", frame(100)),
-            "append": lambda library: library.append("s", frame(10_000)),
-            "update": lambda library: library.update("s", frame(1, 2)),
-            "list_symbols": lambda library: library.list_symbols(),
-            "list_versions": lambda library: library.list_versions(),
-            "snapshot": lambda library: library.snapshot("another"),
-            "delete": lambda library: library.delete("s"),
-        }
-        refused = set()
-        if missing == "s3:GetObject":
-            with pytest.raises(PermissionException, match=missing):
-                Arctic(uri)["lib"]
-            return
-        library = Arctic(uri)["lib"]
-        for call, work in calls.items():
-            error = permission_error(lambda work=work: work(library))
-            if error:
-                assert missing in error, call
-                assert server.bucket in error
-                refused.add(call)
-        expected = {
-            "s3:PutObject": {"write", "append", "update", "snapshot", "delete"},
-            "s3:DeleteObject": set(),
-            "s3:ListBucket": {"list_symbols", "list_versions"},
-        }[missing]
-        assert expected <= refused
-        if missing == "s3:PutObject":
-            pd.testing.assert_frame_equal(owner.read("s").data, before)
-            assert len(owner.list_versions("s")) == 1
-
-    @staticmethod
-    def raise_(item):
-        if isinstance(item, Exception):
-            raise item
-        error = getattr(item, "exception", None) or getattr(item, "error", None)
-        if error is not None:
-            raise error
-        if hasattr(item, "error_code") and item.error_code is not None:
-            raise PermissionException(item.exception_string)
 
 
 class TestSecrets:

@@ -44,7 +44,8 @@ def fill(library: Library) -> None:
     library.write("gone", frame(5))
 
 
-CHANGES: dict[str, Callable[[Library], object]] = {
+Calls = dict[str, Callable[[Library], object]]
+CHANGES: Calls = {
     "write": lambda library: library.write("s", frame(50)),
     "write of much": lambda library: library.write("s", MUCH),
     "write of a new symbol": lambda library: library.write("new", frame(0)),
@@ -61,7 +62,7 @@ CHANGES: dict[str, Callable[[Library], object]] = {
     "prune_previous_versions": lambda library: library.prune_previous_versions("gone"),
     "reclaim": lambda library: library.reclaim(grace=0, orphans=True),
 }
-READS: dict[str, Callable[[Library], object]] = {
+READS: Calls = {
     "read": lambda library: canonical(library.read("s").data),
     "read of much": lambda library: canonical(library.read("much", columns=["b"]).data),
     "read of an old version": lambda library: canonical(library.read("s", as_of=0).data),
@@ -92,7 +93,9 @@ def left(library: Library) -> Left:
 class Runs:
     """Runs of calls behind proxies of their own, each on a library of its own."""
 
-    def __init__(self, server: S3Server, prefix: str) -> None:
+    def __init__(self, server: S3Server, prefix: str, changes: Calls = CHANGES, reads: Calls = READS) -> None:
+        self.calls = changes | reads
+        self.reads = reads
         self.server = server
         self.prefix = prefix
         self.arctic = Arctic(server.uri(path_prefix=prefix))
@@ -100,7 +103,7 @@ class Runs:
         self.results: dict[str, object] = {}
         self.requests: dict[str, int] = {}
         self.after: dict[str, Left] = {}
-        for name, call in CALLS.items():
+        for name, call in self.calls.items():
             owner = self.filled(f"after {name}")
             with FaultProxy(server.endpoint) as proxy:
                 library = self.behind(proxy, f"after {name}")
@@ -130,12 +133,12 @@ class Runs:
             started = time.monotonic()
             failed = False
             try:
-                result = CALLS[name](library)
+                result = self.calls[name](library)
             except ArcticException:
                 failed = True
             assert time.monotonic() - started < LIMIT, key
             struck = any(seen.fault for seen in proxy.log)
-        if name in READS and not failed:
+        if name in self.reads and not failed:
             assert result == self.results[name], key
         found = left(owner)
         allowed = [self.after[name]] + ([self.before] if failed else [])
