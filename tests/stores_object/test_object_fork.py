@@ -245,6 +245,52 @@ def test_ctrl_c_works_within_a_second(ministack_server, prefix, proxy, operation
     assert time.monotonic() - started < 1.0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("call", [
+    "library.read('much')", "library.read_batch([f's{n}' for n in range(30)])", "library.write('much', much)",
+    "library.write_batch([WritePayload(f's{n}', much) for n in range(5)])", "library.append('s1', small)",
+    "library.snapshot('x')", "library.list_versions()", "library.delete('s1')", "library.verify()",
+    "arctic.list_libraries()"])
+def test_ctrl_c_ends_a_call_on_a_library(ministack_server, prefix, proxy, call):
+    """And the process with it: nothing waits for the threads that still wait for the server."""
+    proxy.stall = 20
+    uri = ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix)
+    script = textwrap.dedent(f"""
+        import sys, time
+        import numpy as np, pandas as pd
+        from coldframe import Arctic, LibraryOptions, WritePayload
+        arctic = Arctic({uri!r})
+        library = arctic.create_library("lib", LibraryOptions(rows_per_segment=20_000))
+        much = pd.DataFrame(np.random.default_rng(1).normal(size=(200_000, 3)), columns=list("abc"))
+        small = pd.DataFrame({{"a": [1]}})
+        library.write("much", much)
+        for n in range(30):
+            library.write(f"s{{n}}", small)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        try:
+            {call}
+        except KeyboardInterrupt:
+            print(time.monotonic(), flush=True)
+            sys.exit(9)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().strip() == "ready", process.stderr.read()
+    proxy.inject("stall")
+    process.stdin.write("\n")
+    process.stdin.flush()
+    while not any(seen.fault for seen in proxy.log):
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.2)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 9, process.stderr.read()
+    assert float(process.stdout.readline()) - started < 1.0
+    assert time.monotonic() - started < 5.0
+
+
 def test_a_refused_connection_is_reported_in_five_seconds():
     from coldframe.exceptions import StorageException
     from coldframe.testing.servers.processes import free_port
