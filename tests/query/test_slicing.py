@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from tests.operations.states import canonical, library
 from tests.query import random_frames
-from tests.query.random_queries import queries
+from tests.query.random_queries import COMPARISONS, queries
 
 from coldframe.exceptions import ArcticException
 from coldframe.library import Library
@@ -138,3 +138,24 @@ def test_of_sums_of_many_rows() -> None:
     for rows in (7, 130, 1000):
         for lib in (in_one_write(frame, rows), in_pieces(Random(rows), frame, rows)):
             assert [answer(lib, query) for query in asked] == wanted
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_of_conditions_that_missing_values_fulfil(rows: int) -> None:
+    """Slices of few values and missing ones: statistics of the values alone would leave out what `~` and `!=` keep."""
+    nat = pd.NaT
+    frame = pd.DataFrame(
+        {
+            "f": [1.0, np.nan, 1.0, 2.0, np.nan, np.nan, 3.0, 1.0, np.nan],
+            "t": pd.DatetimeIndex([pd.Timestamp(5), nat, pd.Timestamp(5), nat, nat, nat] + [pd.Timestamp(9)] * 3),
+        }
+    )
+    lib = in_one_write(frame, rows)
+    for name, value in (("f", 1.0), ("f", 2.0), ("t", pd.Timestamp(5))):
+        column, values = col(name), frame[name]
+        pairs = [(getattr(column, how), getattr(values, how)) for how in COMPARISONS]
+        for ours, theirs in pairs:
+            for condition, kept in ((ours(value), theirs(value)), (~ours(value), ~theirs(value))):
+                found = lib.read("s", query_builder=QueryBuilder()[condition]).data
+                assert len(found) == kept.sum(), condition
+        assert len(lib.read("s", query_builder=QueryBuilder()[~column.isin([value])]).data) == (values != value).sum()
