@@ -161,11 +161,19 @@ class Assembly:
         self._lock = threading.Lock()
         self._cells = 0
         self._routes: dict[int, _Route] = {}
-        starts = self.schema.bounds.tolist()
-        self._targets = [
-            _Target(dtype, start, stop, rows)
-            for dtype, (start, stop) in zip(self.schema.types, pairwise(starts), strict=True)
-        ]
+        self._targets: list[_Target] = []
+
+    def _prepare(self) -> None:
+        """Make the memory of the result: only when it is needed, for many assemblies may wait for their blocks."""
+        if self._targets:
+            return
+        with self._lock:
+            if not self._targets:
+                bounds = pairwise(self.schema.bounds.tolist())
+                self._targets = [
+                    _Target(dtype, start, stop, self.rows)
+                    for dtype, (start, stop) in zip(self.schema.types, bounds, strict=True)
+                ]
 
     def wanted(self, blocks: NDArray[Any], source: Schema | None = None) -> NDArray[np.bool_]:
         """Which of these blocks, of a slice of schema `source` (by default that of the result), have to be added."""
@@ -219,6 +227,7 @@ class Assembly:
         """
         if not (0 <= from_row <= to_row <= rows and 0 <= at <= self.rows - (to_row - from_row)):
             raise Damage(f"rows {from_row} to {to_row} of {rows} do not fit at row {at} of {self.rows}")
+        self._prepare()
         route = self._route(source)
         part = (from_row, to_row)
         if route.lacking:
@@ -252,6 +261,7 @@ class Assembly:
         at : int
             The row of the result that the first of them becomes.
         """
+        self._prepare()
         position = self._run(self._route(source), source.dtype(column), int(source.place[column]), 1)
         if position is None:
             return False
@@ -266,6 +276,7 @@ class Assembly:
 
     def finish(self) -> Table:
         """The table, when every block has been added."""
+        self._prepare()
         expected = self.rows * sum(target.stop - target.first for target in self._targets if target.dtype.fixed)
         if self._cells != expected:
             raise Damage(f"{self._cells} values where {expected} belong: blocks are missing or there twice")
