@@ -6,10 +6,11 @@ where nobody else has changed the symbol. Every further try begins with the newe
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.damage import damaged
@@ -20,7 +21,7 @@ from coldframe.catalog.reclaim import free_due, names_held
 from coldframe.catalog.records import encode_head
 from coldframe.catalog.seen import ABSENT
 from coldframe.catalog.versions import look, open_head
-from coldframe.exceptions import ConflictException, ErrorCode, KeyNotFoundException, StorageException
+from coldframe.exceptions import ArcticException, ConflictException, ErrorCode, KeyNotFoundException, StorageException
 from coldframe.format.checksums import Damage
 from coldframe.stores.base import Conflict, Publication, Reader, Stored, Swap, UnknownOutcome
 
@@ -49,11 +50,19 @@ def commit(
         Other writers won every time. Nothing was written.
     """
     catalog.check_writable(operation)
-    store = catalog.store
     work = _Work(catalog, symbol, edit, grace)
     seen = None if catalog.seen is None else catalog.seen.last(symbol)
-    if seen is not None and work.try_on_seen(seen):
-        return work.result
+    try:
+        if seen is None or not work.try_on_seen(seen):
+            _try_on_newest(work, catalog, symbol, operation)
+    except Exception:
+        work.discard()
+        raise
+    return work.result
+
+
+def _try_on_newest(work: _Work[Any], catalog: Catalog, symbol: str, operation: str) -> None:
+    store = catalog.store
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(_pause(attempt, atomic=store.atomic))
@@ -68,7 +77,7 @@ def commit(
                 raise damaged(gone, catalog.library, symbol) from error
             continue  # another writer dropped it since the head was read
         if publication is None or work.publish(publication):
-            return work.result
+            return
     unknown = work.unknown
     raise ConflictException(
         f"{operation} of symbol '{symbol}' in library '{catalog.library}' lost to other writers {ATTEMPTS} times"
@@ -137,12 +146,15 @@ class _Work(Generic[T]):
     def publish(self, publication: Publication) -> bool:
         """Whether the draft became the head."""
         catalog, swap = self._catalog, publication.swap
+        # Stored by refused tries; known to be named by nobody only as long as every answer is known.
+        stored, self._stored = self._stored, set()
+        freed = () if catalog.store.atomic else publication.deletes
+        publication.deletes = publication.deletes if catalog.store.atomic else ()
         try:
             tag = catalog.store.publish(publication)
         except Conflict:
             if self.unknown is None and not catalog.store.atomic:
-                # Nobody else names these objects, so they stay. After a lost reply somebody may have, and dropped them.
-                self._stored.update(key for key, _ in publication.puts)
+                self._stored = stored.union(key for key, _ in publication.puts)
         except UnknownOutcome as error:
             self.unknown = error
             self._in_doubt[self._identifier] = self.result
@@ -150,10 +162,26 @@ class _Work(Generic[T]):
         else:
             if catalog.seen is not None:
                 catalog.seen.note(self._symbol, Stored(swap.data, tag))
+            self._free(freed)
             return True
         if catalog.seen is not None:
             catalog.seen.forget(self._symbol)
         return False
+
+    def _free(self, keys: Sequence[str]) -> None:
+        """Remove what is not needed any more. The commit stands, even where that fails."""
+        if keys:
+            try:
+                self._catalog.store.delete(keys)
+            except ArcticException:
+                if self._grace is not None:
+                    raise  # freeing is what was asked for
+
+    def discard(self) -> None:
+        """Remove what refused tries have stored; what cannot be removed is left to `reclaim`."""
+        if self._stored:
+            with contextlib.suppress(Exception):
+                self._catalog.store.delete(sorted(self._stored))
 
     def _publication(self, draft: Draft) -> Publication:
         catalog, head = self._catalog, draft.head
