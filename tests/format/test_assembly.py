@@ -101,11 +101,13 @@ def test_tall_results_have_an_array_per_column_and_wide_ones_a_matrix():
     assert isinstance(read(write(short)).bands[0].values, np.ndarray)
 
 
-def test_pco_decodes_straight_into_the_result():
-    values = np.arange(600_000)[None]
+@pytest.mark.parametrize("step", [1, 3], ids=["linear", "pco"])
+def test_numbers_are_decoded_straight_into_the_result(step):
+    values = (np.arange(600_000) // step)[None]
     table = Table(Schema.of(["a"], [INT]), 600_000, [Band(values)])
     written = write(table)
     assembly = Assembly(table.schema, None, 600_000)
+    assembly._prepare()
     [before] = assembly._targets[0].arrays
     add(assembly, written, 0, 600_000, 0)
     [after] = assembly.finish().bands[0].values
