@@ -125,7 +125,7 @@ CASES: dict[str, tuple[Query, Meaning]] = {
         f"dt.{part}": value(getattr(col("due").dt, part), lambda part=part: getattr(LOCAL, part))
         for part in (
             *("year", "quarter", "month", "day", "hour", "minute", "second", "microsecond", "nanosecond"),
-            *("weekday", "dayofweek", "day_of_week", "dayofyear", "day_of_year"),
+            *("weekday", "dayofweek", "day_of_week", "day_of_year"),
         )
     },
     "dt.millisecond": value(col("due").dt.millisecond, lambda: LOCAL.microsecond // 1000),

@@ -22,7 +22,7 @@ from coldframe.stores.memory import MemoryStore
 
 SIZES = [1, 2, 7, 100_000]
 CHUNKS = 2
-FRAMES = 60  # in each chunk, for every commit
+FRAMES = 40  # in each chunk, for every commit
 
 
 def in_one_write(frame: pd.DataFrame, rows: int) -> Library:
