@@ -180,6 +180,28 @@ class TestRoles:
         storage.create("lib", "library", b"options")
         assert storage.names() == ["lib"]
 
+    def test_an_external_id(self, server, prefix, base, monkeypatch, tmp_path):
+        if server.name == "ceph":
+            pytest.skip("Ceph 16 does not look at the external id")
+        arn = make_role(server, [base.arn], ALL_ACTIONS, condition={"StringEquals": {"sts:ExternalId": "the desk"}})
+        self.use(monkeypatch, tmp_path, server, {"base": base}, {
+            "base": {}, "right": {"role_arn": arn, "source_profile": "base", "external_id": "the desk"},
+            "wrong": {"role_arn": arn, "source_profile": "base", "external_id": "another"}})
+        assert self.sts(server, prefix, "right").names() == []
+        refused(self.sts(server, prefix, "wrong").names, "profile 'wrong'", "external_id", "check role_arn")
+        uri = server.uri(path_prefix=prefix, aws_auth="sts", role_arn=arn, sts_endpoint=server.endpoint)
+        uri += f"&access={base.access_key}&secret={base.secret_key}"
+        assert parse(f"{uri}&external_id=the%20desk").names() == []
+        refused(parse(f"{uri}&external_id=another").names, "external_id")
+
+    def test_a_role_on_top_of_the_environments_keys(self, server, prefix, base, monkeypatch, tmp_path):
+        arn = make_role(server, [base.arn], ALL_ACTIONS)
+        self.use(monkeypatch, tmp_path, server, {}, {"it": {"role_arn": arn, "credential_source": "Environment"}})
+        refused(self.sts(server, prefix, "it").names, "profile 'it'")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", base.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", base.secret_key)
+        assert self.sts(server, prefix, "it").names() == []
+
     @pytest.mark.parametrize(("case", "words"), [
         ("no such profile", "check the profile's name"),
         ("no role", "has no role_arn"),

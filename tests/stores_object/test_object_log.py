@@ -48,6 +48,8 @@ def test_copies():
 @pytest.mark.parametrize(("request_line", "allowed"), [
     ("PUT /account/c/a?comp=block&blockid=1", False), ("PUT /account/c/a?comp=blocklist", False),
     ("PUT /account/c/a?comp=appendblock", False), ("POST /account/c?restype=container&comp=batch", True),
+    ("POST /account/c?restype=container&comp=batch&sp=rl&sv=1&sr=c&sig=x", True), ("PUT /account/c/a?sp=r&sig=x", True),
+    ("PUT /account/c/a?comp=block&blockid=1&sp=r&sig=x", False),
     ("GET /account/c?restype=container&comp=list&prefix=a", True), ("PUT /account/c?restype=container", True),
 ])
 def test_operations_of_azure(request_line, allowed):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coldframe import config
 from coldframe.config import set_config_int
 from coldframe.exceptions import UserInputException
 from coldframe.stores.credentials.aws import Chain, Role
@@ -196,6 +197,15 @@ class TestS3:
     def test_every_scheme_is_registered(self):
         for scheme in ("s3", "s3s", "gcpxml", "gcpxmls", "gs", "azure"):
             assert SCHEMES[scheme] == "coldframe.stores.object_uri"
+
+
+def test_the_setting_for_connections(monkeypatch):
+    monkeypatch.setitem(config._from_code, config._key("VersionStore.NumIOThreads"), 7)
+    assert parse("s3://h:b").target.connections == 7
+    assert parse("s3://h:b?connections=9").target.connections == 9
+    assert parse("azure://AccountName=a;AccountKey=a2V5;Container=c").target.connections == 7
+    monkeypatch.undo()
+    assert parse("s3://h:b").target.connections == 64
 
 
 class TestTrust:

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from urllib.parse import unquote
 
+from coldframe.config import get_config_int
 from coldframe.exceptions import UserInputException
 from coldframe.stores.object_retry import Patience
 
@@ -114,7 +115,7 @@ class Options:
     def common(self) -> dict[str, object]:
         """Arguments for `Target` that all protocols share."""
         return {
-            "connections": int(self.number("connections", 64, least=1)),
+            "connections": int(self.number("connections", get_config_int("VersionStore.NumIOThreads") or 64, least=1)),
             "connect_timeout": self.number("connect_timeout", 3.0, least=0.001),
             "request_timeout": self.number("request_timeout", 60.0, least=0.001),
             "patience": self.patience(),
