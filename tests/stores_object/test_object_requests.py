@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -293,16 +295,20 @@ class TestLargeWrites:
         assert "/heads/" in proxy.log[-1].target, "and the head after them"
 
     def test_encoding_goes_on_while_data_goes_out(self, library, proxy, monkeypatch):
-        monkeypatch.setattr(encoding, "STREAMED", 1 << 20)
-        encoded = []
         real = encoding.Encoder.encode
+        started = []
+        in_time = []
 
         def encode(self, *job):
-            result = real(self, *job)
-            encoded.append(len(proxy.log))
-            return result
+            started.append(job)
+            if len(started) == 10:  # of fifteen; those before it must be on their way by now, or soon
+                end = time.monotonic() + 20
+                while not proxy.count() and time.monotonic() < end:
+                    time.sleep(0.01)
+                in_time.append(proxy.count() > 0)
+            return real(self, *job)
 
         monkeypatch.setattr(encoding.Encoder, "encode", encode)
         proxy.forget()
         library.write("s", wide(1_500_000))
-        assert max(encoded) > 0, "everything was encoded before the first request"
+        assert in_time == [True], "everything was encoded before the first request"
