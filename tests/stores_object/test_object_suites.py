@@ -19,14 +19,22 @@ SERVERS = ["ministack_server", pytest.param("ceph_server", marks=pytest.mark.slo
            pytest.param("azurite_server", marks=pytest.mark.slow)]
 
 
+@pytest.fixture(scope="session")
+def libraries():
+    """By server and size: the libraries that are torn. Tests of one need not follow each other."""
+    return {}
+
+
 @pytest.fixture(scope="module", params=[
     pytest.param((server, size), id=f"{server.partition('_')[0]}-{size}")
     for server in ("ministack_server", "ceph_server", "azurite_server") for size in SIZES])
-def torn(request):
-    """One after the other, so that both tests look at the same bytes once."""
+def torn(request, libraries):
+    """One after the other where nothing speaks against it, so that both tests look at the same bytes once."""
     server, size = request.param
-    folder = {"Path_prefix" if "azurite" in server else "path_prefix": f"crash-{size}"}
-    return Torn(request.getfixturevalue(server).uri(**folder), size)
+    if request.param not in libraries:
+        folder = {"Path_prefix" if "azurite" in server else "path_prefix": f"crash-{size}"}
+        libraries[request.param] = Torn(request.getfixturevalue(server).uri(**folder), size)
+    return libraries[request.param]
 
 
 @pytest.mark.slow
