@@ -161,7 +161,7 @@ def test_instants_keep_repeats():
 
 
 def test_objects_of_very_many_strings_are_gathered_with_every_reference_counted():
-    distinct, rows = strings._SCATTERED, strings._MANY_ROWS + 5
+    distinct, rows = strings._SCATTERED, strings._PLACED + 5
     values = pa.array(np.arange(distinct), pa.int64()).cast(pa.large_string())
     codes = np.random.default_rng(0).integers(-2, distinct, rows).astype(np.int32)
     codes[-3:] = [NONE, NAN, distinct - 1]
@@ -182,6 +182,6 @@ def test_objects_of_very_many_strings_are_gathered_with_every_reference_counted(
     del expected
     assert abs(sys.getrefcount(None) - before) < 100
     with pytest.raises(ValueError):
-        strings._gather_by_counts(np.empty(5, dtype=object), np.array([7], np.int32))
+        strings._gather_by_counts(np.empty(5, dtype=object), np.array([7], np.int32), 0)
     with pytest.raises(ValueError):
-        strings._gather_by_counts(np.empty(5, dtype=object), np.array([-3], np.int32))
+        strings._gather_by_counts(np.empty(5, dtype=object), np.array([-3], np.int32), 2)

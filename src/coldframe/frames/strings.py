@@ -28,7 +28,9 @@ _GATHERED = 1 << 16
 _SCATTERED = 1 << 17
 """From so many distinct strings on, objects lie too far apart to be reached row by row,"""
 _MANY_ROWS = 1 << 20
-"""if there are so many rows; and so many are put in order at a time."""
+"""if there are so many rows."""
+_PLACED = 1 << 22
+"""Rows that are put in order at a time: more take more memory, fewer more time."""
 
 
 def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
@@ -164,42 +166,51 @@ def to_objects(column: StringColumn) -> NDArray[Any]:
     """Python strings, None and NaN: each distinct string is made once."""
     objects = column.values.to_numpy(zero_copy_only=False)
     if column.codes is not None:
-        # Codes are moved up by two, so that none is negative: gathering without a check of each is a third faster.
-        pool = np.empty(len(objects) + 2, dtype=object)
-        pool[2 + NAN] = np.nan
-        pool[2 + NONE] = None
-        pool[2:] = objects
-        if len(objects) >= _SCATTERED and len(column.codes) >= _MANY_ROWS:
-            return _gather_by_counts(pool, column.codes)
-        made = np.empty(len(column.codes), dtype=object)
-        places = np.empty(min(len(made), _GATHERED), dtype=np.intp)
-        for start in range(0, len(made), _GATHERED):
-            codes = column.codes[start : start + _GATHERED]
-            np.add(codes, 2, out=places[: len(codes)])
-            pool.take(places[: len(codes)], out=made[start : start + len(codes)], mode="clip")
-        return made
+        return _gather(objects, column.codes)
     if column.missing is not None:
         objects[column.missing == NONE] = None
         objects[column.missing == NAN] = np.nan
     return np.asarray(objects, dtype=object)
 
 
-def _gather_by_counts(pool: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
-    """The pool's objects by code + 2, taken as often as they are wanted, and then put in order.
+def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
+    """The object of each code."""
+    shift = 0
+    if len(codes) and codes.min() < 0:
+        # Codes are moved up by two, so that none is negative: gathering without a check of each is a third faster.
+        shift = 2
+        pool = np.empty(len(objects) + 2, dtype=object)
+        pool[2 + NAN] = np.nan
+        pool[2 + NONE] = None
+        pool[2:] = objects
+        objects = pool
+    if len(objects) >= _SCATTERED and len(codes) >= _MANY_ROWS:
+        return _gather_by_counts(objects, codes, shift)
+    made = np.empty(len(codes), dtype=object)
+    places = np.empty(min(len(made), _GATHERED), dtype=np.intp)
+    for start in range(0, len(made), _GATHERED):
+        part = codes[start : start + _GATHERED]
+        np.add(part, shift, out=places[: len(part)])
+        objects.take(places[: len(part)], out=made[start : start + len(part)], mode="clip")
+    return made
+
+
+def _gather_by_counts(objects: NDArray[Any], codes: NDArray[np.int32], shift: int) -> NDArray[Any]:
+    """The object at each code + shift: all are taken as often as they are wanted, and then put in order.
 
     Taking an object adds one to its reference count. In the order of the codes that is a miss of the cache each time,
-    where the objects are too many for it; in the order of the pool it is not. Putting them in order moves only what
-    the new array holds already, so it does not concern reference counts.
+    where the objects are too many for it; in their own order it is not. Putting them in order moves only what the new
+    array holds already, so it does not concern reference counts.
     """
-    starts = range(0, len(codes), _MANY_ROWS)
-    counts = np.zeros(len(pool), dtype=np.intp)
-    for start in starts:
-        counts += np.bincount(codes[start : start + _MANY_ROWS] + 2, minlength=len(pool))
-    made = np.repeat(pool, counts)
-    wanted, given = _addresses(made), _addresses(pool)
-    for start in starts:
-        places = np.add(codes[start : start + _MANY_ROWS], 2, dtype=np.intp)
-        given.take(places, out=wanted[start : start + len(places)], mode="clip")
+    parts = [codes[start : start + _PLACED] for start in range(0, len(codes), _PLACED)]
+    counts = np.zeros(len(objects), dtype=np.intp)
+    for part in parts:
+        counts += np.bincount(part + shift if shift else part, minlength=len(objects))
+    made = np.repeat(objects, counts)
+    given, wanted = _addresses(objects), _addresses(made)
+    for number, part in enumerate(parts):
+        places = np.add(part, shift, dtype=np.intp)
+        given.take(places, out=wanted[number * _PLACED :][: len(part)], mode="clip")
     return made
 
 
