@@ -161,7 +161,7 @@ def test_instants_keep_repeats():
 
 
 def test_objects_of_very_many_strings_are_gathered_with_every_reference_counted():
-    distinct, rows = strings._SCATTERED, strings._PLACED + 5
+    distinct, rows = strings._SCATTERED, strings._MANY_ROWS + 5
     values = pa.array(np.arange(distinct), pa.int64()).cast(pa.large_string())
     codes = np.random.default_rng(0).integers(-2, distinct, rows).astype(np.int32)
     codes[-3:] = [NONE, NAN, distinct - 1]

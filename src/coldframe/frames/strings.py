@@ -28,9 +28,7 @@ _GATHERED = 1 << 16
 _SCATTERED = 1 << 17
 """From so many distinct strings on, objects lie too far apart to be reached row by row,"""
 _MANY_ROWS = 1 << 20
-"""if there are so many rows."""
-_PLACED = 1 << 22
-"""Rows that are put in order at a time: more take more memory, fewer more time."""
+"""if there are so many rows; and so many are counted at a time."""
 
 
 def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
@@ -202,15 +200,16 @@ def _gather_by_counts(objects: NDArray[Any], codes: NDArray[np.int32], shift: in
     where the objects are too many for it; in their own order it is not. Putting them in order moves only what the new
     array holds already, so it does not concern reference counts.
     """
-    parts = [codes[start : start + _PLACED] for start in range(0, len(codes), _PLACED)]
     counts = np.zeros(len(objects), dtype=np.intp)
-    for part in parts:
-        counts += np.bincount(part + shift if shift else part, minlength=len(objects))
+    for start in range(0, len(codes), _MANY_ROWS):
+        counts += np.bincount(codes[start : start + _MANY_ROWS] + shift, minlength=len(objects))
     made = np.repeat(objects, counts)
     given, wanted = _addresses(objects), _addresses(made)
-    for number, part in enumerate(parts):
-        places = np.add(part, shift, dtype=np.intp)
-        given.take(places, out=wanted[number * _PLACED :][: len(part)], mode="clip")
+    places = np.empty(_GATHERED, dtype=np.intp)
+    for start in range(0, len(codes), _GATHERED):
+        part = codes[start : start + _GATHERED]
+        np.add(part, shift, out=places[: len(part)])
+        given.take(places[: len(part)], out=wanted[start : start + len(part)], mode="clip")
     return made
 
 

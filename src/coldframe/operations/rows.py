@@ -93,10 +93,9 @@ def load_times(reader: Reader, version: Version, slices: Slices, number: int) ->
     """
     rows, offset, stored, _, _, _, schema_number, _, _ = slices.slices[number].tolist()
     schema = version.contents.schema(schema_number)
-    first, last = slices.segment_starts[number : number + 2].tolist()
-    begin, end = int(slices.block_starts[first]), int(slices.block_starts[last])
-    block = begin + int(np.searchsorted(slices.blocks["first"][begin:end], schema.place[0], side="right")) - 1
-    segment = int(np.searchsorted(slices.block_starts, block, side="right")) - 1
+    # The index comes first: it is the first block of the slice's first segment.
+    segment = int(slices.segment_starts[number])
+    block = int(slices.block_starts[segment])
     identifier = slices.ids[segment]
     known = version.contents.times
     if identifier not in known:
@@ -216,9 +215,9 @@ def _wanted_parts(
             at = first - start
             times = contents.times.get(identifier)
             if times is not None:
-                alone = (blocks["first"] == source.place[0]) & (blocks["count"] == 1)
-                if alone.any() and assembly.put(source, 0, times[from_row:to_row], at):
-                    blocks = blocks[~alone]
+                column, count, *_ = blocks[0].item()
+                if (column, count) == (0, 1) and assembly.put(source, 0, times[from_row:to_row], at):
+                    blocks = blocks[1:]
                     if not len(blocks):
                         continue
             inlined = contents.pieces.inlined(identifier)
