@@ -25,11 +25,12 @@ class Library(Protocol):
     list_versions: Callable[..., Any]
 
 
-def _nothing(_library: Library) -> None:
-    return None
+def nothing(_library: Any) -> None:
+    """Prepare nothing."""
 
 
-def _turn(_library: Library, turn: int) -> Any:
+def turn_alone(_library: Any, turn: int) -> Any:
+    """The number of the turn as argument."""
     return turn
 
 
@@ -61,8 +62,8 @@ class Case:
 
     name: str
     run: Callable[[Library, Any], Any]
-    prepare: Callable[[Library], None] = _nothing
-    argument: Callable[[Library, int], Any] = _turn
+    prepare: Callable[[Library], None] = nothing
+    argument: Callable[[Library, int], Any] = turn_alone
     goal: float | None = None
     floor: float | None = None
     rounds: int = 9

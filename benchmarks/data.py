@@ -21,6 +21,12 @@ def seconds(start: int, count: int) -> pd.DatetimeIndex:
     return pd.date_range(START + pd.Timedelta(seconds=start), periods=count, freq="s", name="time")
 
 
+def middle_day(rows: int) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """A day in the middle of so many seconds, or a tenth of them where that is less."""
+    middle = START + pd.Timedelta(seconds=rows // 2)
+    return middle, middle + pd.Timedelta(seconds=min(86_400, rows // 10) - 1)
+
+
 def normals(index: pd.Index, columns: int, seed: int) -> pd.DataFrame:
     """Random normals: numbers that do not compress."""
     values = rng(seed).standard_normal((columns, len(index)))

@@ -8,17 +8,11 @@ from itertools import count
 from typing import Any
 
 from benchmarks import data
+from benchmarks.cases import nothing, turn_alone
+from benchmarks.reading import frame
 
 VERSIONS = 100
 OLD = 3
-
-
-def _nothing(_library: Any) -> None:
-    return None
-
-
-def _turn(_library: Any, turn: int) -> Any:
-    return turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +41,8 @@ class BucketCase:
 
     name: str
     run: Callable[[Any, Any], Any]
-    prepare: Callable[[Any], None] = _nothing
-    argument: Callable[[Any, int], Any] = _turn
+    prepare: Callable[[Any], None] = nothing
+    argument: Callable[[Any, int], Any] = turn_alone
     floors: tuple[float, float] | None = None
     cold: bool = False
     calls: int = 30
@@ -71,11 +65,6 @@ QUICK = BucketSizes(rows=200_000, batch=20, symbols=300, quick=True)
 def cases(sizes: BucketSizes) -> list[BucketCase]:
     """Every case, in the order of the table."""
     return [*small_cases(), *history_cases(), *large_cases(sizes), *many_cases(sizes)]
-
-
-def frame(item: Any) -> Any:
-    """What a read returned."""
-    return item.data
 
 
 def small_cases() -> list[BucketCase]:

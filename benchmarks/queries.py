@@ -50,10 +50,22 @@ def _joined(names: list[str]) -> Callable[[Library, Any], Any]:
     return run
 
 
+def _resampled(name: str, rule: str, prepare: Callable[[Library], None]) -> Case:
+    return Case(
+        name=name,
+        prepare=prepare,
+        run=_reading("tall", lambda q: q.resample(rule).agg({"a": "mean", "b": "max"})),
+        goal=2.5,
+        floor=1.5,
+        rounds=15,
+        compare=columns_sorted,
+        exact=False,
+    )
+
+
 def cases(sizes: Sizes) -> list[Case]:
     """Every case of this group."""
-    middle = data.START + pd.Timedelta(seconds=sizes.tall // 2)
-    day = (middle, middle + pd.Timedelta(seconds=min(86_400, sizes.tall // 10) - 1))
+    day = data.middle_day(sizes.tall)
     names = [f"part_{number:02d}" for number in range(50)]
     part = sizes.tall // 50
 
@@ -122,26 +134,8 @@ def cases(sizes: Sizes) -> list[Case]:
             compare=grouped,
             exact=False,
         ),
-        Case(
-            name="resample 5M seconds to 1 h",
-            prepare=tall,
-            run=_reading("tall", lambda q: q.resample("1h").agg({"a": "mean", "b": "max"})),
-            goal=2.5,
-            floor=1.5,
-            rounds=15,
-            compare=columns_sorted,
-            exact=False,
-        ),
-        Case(
-            name="resample 5M seconds to 1 min",
-            prepare=tall,
-            run=_reading("tall", lambda q: q.resample("1min").agg({"a": "mean", "b": "max"})),
-            goal=2.5,
-            floor=1.5,
-            rounds=15,
-            compare=columns_sorted,
-            exact=False,
-        ),
+        _resampled("resample 5M seconds to 1 h", "1h", tall),
+        _resampled("resample 5M seconds to 1 min", "1min", tall),
         Case(
             name="filter 1 of 50 slices, by statistics",
             prepare=keyed,

@@ -17,8 +17,7 @@ def frame(item: Any) -> pd.DataFrame:
 
 def cases(sizes: Sizes) -> list[Case]:
     """Every case of this group."""
-    middle = data.START + pd.Timedelta(seconds=sizes.tall // 2)
-    day = (middle, middle + pd.Timedelta(seconds=min(86_400, sizes.tall // 10) - 1))
+    day = data.middle_day(sizes.tall)
     few = [f"instrument_{number:05d}" for number in range(0, sizes.wide_columns, sizes.wide_columns // 10)]
 
     def tall(library: Library) -> None:

@@ -8,11 +8,10 @@ import hmac
 import json
 import os
 import stat
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlencode
 
 import pytest
+from tests.stores_object.answering import Answering
 
 from coldframe.exceptions import ArcticException, KeyNotFoundException, PermissionException
 from coldframe.stores.object_uri import parse
@@ -58,40 +57,21 @@ def test_a_shared_access_signature_that_allows_less(azurite_server, prefix):
         late.names()
 
 
-class Service:
+class Service(Answering):
     """Hands out bearer tokens like a machine's identity service, and is the blob service that they are for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.bearers: list[str] = []
-        service = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                service.asked.append(self.path)
-                if self.path.startswith("/identity"):
-                    status, text = 200, json.dumps({"access_token": "a machine's token", "expires_on": "4070908800",
-                                                    "expires_in": "3600", "token_type": "Bearer"})
-                else:
-                    service.bearers.append(self.headers["Authorization"])
-                    status, text = 404, "<Error><Code>BlobNotFound</Code></Error>"
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def answer(self, method, path, headers, body) -> tuple[int, str]:
+        self.asked.append(path)
+        if path.startswith("/identity"):
+            return 200, json.dumps({"access_token": "a machine's token", "expires_on": "4070908800",
+                                    "expires_in": "3600", "token_type": "Bearer"})
+        self.bearers.append(headers["Authorization"])
+        return 404, "<Error><Code>BlobNotFound</Code></Error>"
 
 
 @pytest.fixture

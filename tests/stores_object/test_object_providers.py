@@ -8,14 +8,13 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 import boto3
 import pytest
 from botocore.config import Config
+from tests.stores_object.answering import Answering
 
 from coldframe.exceptions import PermissionException
 from coldframe.stores.credentials.aws import Chain
@@ -26,7 +25,7 @@ SECONDS = 2
 ROLE = "arn:aws:iam::000000000000:role/there"
 
 
-class Source:
+class Source(Answering):
     """Hands out keys that really work for some seconds; what it was asked, and whether it answers."""
 
     def __init__(self, server) -> None:
@@ -41,34 +40,7 @@ class Source:
         self.broken = False
         self.granted: list[dict] = []
         self.asked: list[tuple[str, str]] = []
-        source = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self):
-                size = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(size).decode()
-                source.asked.append((self.command, self.path))
-                status, text = source.answer(self.command, self.path, self.headers, body)
-                data = text.encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names that the base class looks for
-
-            def log_message(self, *_):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__()
 
     def grant(self) -> dict:
         found = self._sts.assume_role(RoleArn=self._role, RoleSessionName="session", DurationSeconds=self.seconds)
@@ -76,6 +48,7 @@ class Source:
         return found["Credentials"]
 
     def answer(self, method, path, headers, body) -> tuple[int, str]:
+        self.asked.append((method, path))
         if self.broken:
             return 500, "out of order"
         if path == "/container":

@@ -99,8 +99,7 @@ def load_times(reader: Reader, version: Version, slices: Slices, number: int) ->
     identifier = slices.ids[segment]
     known = version.contents.times
     if identifier not in known:
-        inlined = version.contents.pieces.inlined(identifier)
-        key = data_key(version.symbol, identifier) if inlined is None else head_key(version.symbol)
+        key, inlined = _place(version, identifier)
         part = _Part(key, schema, slices.blocks[block : block + 1], stored, 0, stored, 0, -1, inlined, [], 0)
         _fetch(reader, [part])
         try:
@@ -187,7 +186,6 @@ def _wanted_parts(
 ) -> list[_Part]:
     """The blocks that are wanted; of slices with the schema `all_of` that is every block."""
     contents = version.contents
-    symbol = version.symbol
     low = int(np.searchsorted(slices.starts, start - begin, side="right")) - 1
     high = int(np.searchsorted(slices.starts, stop - begin, side="left"))
     parts: list[_Part] = []
@@ -220,8 +218,7 @@ def _wanted_parts(
                     blocks = blocks[1:]
                     if not len(blocks):
                         continue
-            inlined = contents.pieces.inlined(identifier)
-            key = data_key(symbol, identifier) if inlined is None else head_key(symbol)
+            key, inlined = _place(version, identifier)
             parts.append(
                 _Part(key, source, blocks, stored, from_row, to_row, at, dictionary, inlined, [], size)
             )
@@ -230,6 +227,12 @@ def _wanted_parts(
             nothing = slices.blocks[:0]
             parts.append(_Part("", source, nothing, stored, from_row, to_row, first - start, -1, b"", [], 0))
     return parts
+
+
+def _place(version: Version, identifier: bytes) -> tuple[str, bytes | None]:
+    """The key of the object that a segment is in, and its bytes where that is the head."""
+    inlined = version.contents.pieces.inlined(identifier)
+    return data_key(version.symbol, identifier) if inlined is None else head_key(version.symbol), inlined
 
 
 def _waves(parts: list[_Part], most: int) -> list[list[_Part]]:
