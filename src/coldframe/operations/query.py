@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.damage import damaged
 from coldframe.catalog.versions import Version
-from coldframe.exceptions import ArcticException, ErrorCode, InternalException, KeyNotFoundException
+from coldframe.exceptions import ArcticException, ErrorCode, InternalException
 from coldframe.format.checksums import Damage
 from coldframe.format.table import Table
 from coldframe.frames.arrow_out import record_batch
 from coldframe.frames.meta import frame_meta
 from coldframe.frames.pandas_out import denormalize
-from coldframe.operations.read import TRIES, Wanted, checked_resolve, result_of, rows_wanted, with_version
+from coldframe.operations.read import Wanted, checked_resolve, result_of, rows_wanted, with_reader, with_version
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.source import StoredSource
 from coldframe.query import explain as planning
@@ -84,7 +84,8 @@ def read_joined(
         stacked = stack(parts, join)
         return versions, denormalize(run(make_plan(query, stacked.schema), stacked))
 
-    return _with_reader(catalog, work)
+    with _blaming(catalog, None):
+        return with_reader(catalog, work)
 
 
 class _Blaming(StoredSource):
@@ -110,22 +111,8 @@ def _part(source: StoredSource, plan: Plan) -> Part:
     return Part.of(source.symbol, run(plan, source))
 
 
-def _with_reader(catalog: Catalog, work: Callable[[Reader], T]) -> T:
-    """Work on a view of the store; if an object has been freed meanwhile, look at the newest heads again."""
-    store = catalog.store
-    for tried in range(1, TRIES + 1):
-        try:
-            with store.reading() as reader:
-                return work(reader)
-        except KeyNotFoundException as error:
-            if tried == TRIES or store.atomic:
-                gone = Damage(f"an object that is named is missing ({error.message})")
-                raise damaged(gone, catalog.library, None) from error
-    raise AssertionError("the last try returns or raises")
-
-
 @contextmanager
-def _blaming(catalog: Catalog, symbol: str, version: int | None = None) -> Iterator[None]:
+def _blaming(catalog: Catalog, symbol: str | None, version: int | None = None) -> Iterator[None]:
     """Let damage say whose it is."""
     try:
         yield

@@ -146,21 +146,30 @@ def with_version(catalog: Catalog, symbol: str, as_of: AsOf, work: Callable[[Rea
     DamagedDataException
         Naming library, symbol, version and key.
     """
-    store = catalog.store
     version: Version | None = None
+
+    def found(reader: Reader) -> T:
+        nonlocal version
+        version = None
+        version = checked_resolve(reader, catalog, symbol, as_of)
+        return work(reader, version)
+
+    try:
+        return with_reader(catalog, found)
+    except Damage as damage:
+        raise damaged(damage, catalog.library, symbol, version.record.number if version else None) from damage
+
+
+def with_reader(catalog: Catalog, work: Callable[[Reader], T]) -> T:
+    """Work on a view of the store; if an object is gone, look again: a version may have been deleted meanwhile."""
+    store = catalog.store
     for tried in range(1, TRIES + 1):
         try:
             with store.reading() as reader:
-                version = None
-                version = checked_resolve(reader, catalog, symbol, as_of)
-                return work(reader, version)
+                return work(reader)
         except KeyNotFoundException as error:
             if tried == TRIES or store.atomic:
-                gone = Damage(f"an object that is named is missing ({error.message})")
-                raise damaged(gone, catalog.library, symbol, version.record.number if version else None) from error
-        except Damage as damage:
-            number = version.record.number if version is not None else None
-            raise damaged(damage, catalog.library, symbol, number) from damage
+                raise Damage(f"an object that is named is missing ({error.message})") from error
     raise AssertionError("the last try returns or raises")
 
 
