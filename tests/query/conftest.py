@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coldframe.format.schema import Schema
 from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pandas_out import denormalize
-from coldframe.query.columns import Column, columns_of, table_of
+from coldframe.query.columns import Column, columns_of
 from coldframe.query.execute import run
 from coldframe.query.plan import make_plan
 from coldframe.query.source import Statistics
@@ -37,14 +36,11 @@ class SlicedSource:
         return self._columns[column].rows(start, start + int(self.rows[index]))
 
     def load(self, index, columns):
-        wanted = columns.tolist()
+        wanted = list(columns)
         assert wanted == sorted(set(wanted))
         assert not set(wanted) & set(self.missing(index))
         self.loads.append((index, tuple(self.schema.names[column] for column in wanted)))
-        schema: Schema = self.schema
-        levels = sum(column < schema.index_columns for column in wanted)
-        names = [schema.names[column] for column in wanted]
-        return table_of(names, [self._piece(index, c) for c in wanted], levels, {}, b"", int(self.rows[index]))
+        return [self._piece(index, column) for column in wanted]
 
     def missing(self, index):
         return self._lacking.get(index, ())
@@ -69,7 +65,7 @@ class SlicedSource:
         return Statistics(known, low, high, nulls)
 
     def prefetch(self, wanted):
-        self.prefetched.append([(index, tuple(columns.tolist())) for index, columns in wanted])
+        self.prefetched.append([(index, tuple(columns)) for index, columns in wanted])
 
 
 def ask_frame(data, query, *, size=3, columns=None, ordered=None, statistics=True, lacking=None):

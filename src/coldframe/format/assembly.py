@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from coldframe.exceptions import SchemaException
 from coldframe.format import blocks as number_blocks
-from coldframe.format.checksums import Buffer, Damage, checksum
+from coldframe.format.checksums import Buffer, Damage
 from coldframe.format.codecs import ids
 from coldframe.format.codecs.linear import Numbers, Steps
+from coldframe.format.columns import described, kind_of, verify
 from coldframe.format.dtypes import DType
 from coldframe.format.gather import Dictionaries, Gatherer
 from coldframe.format.schema import Schema
@@ -236,14 +237,14 @@ class Assembly:
         for block, payload in zip(blocks.tolist(), payloads, strict=True):
             first, count, _, length, check, _, _, _, number, codec, _, flags = block
             try:
-                _verify(payload, length, check)
-                kind = _kind(route.starts, first, count)
+                verify(payload, length, check)
+                kind = kind_of(route.starts, first, count)
                 if source.types[kind].fixed:
                     cells += self._add_numbers(route, kind, first, count, codec, flags, payload, rows, part, at)
                 else:
                     self._add_text(route, kind, first, codec, payload, rows, part, at, number, dictionaries)
             except Damage as damage:
-                raise damage.within(_described(source, first)) from None
+                raise damage.within(described(source, first)) from None
         with self._lock:
             self._cells += cells
 
@@ -431,58 +432,6 @@ class Assembly:
         if wanted is None:
             return matched
         return np.where(matched >= 0, wanted[matched], -1)
-
-
-def decode_column(source: Schema, column: int, block: Any, payload: Buffer, rows: int) -> Numbers:
-    """The numbers of one column (by its position in table order), alone, out of a slice's block that holds it.
-
-    Numbers in equal steps need not be written out for a search among them.
-
-    Raises
-    ------
-    Damage
-        The payload is not what was written, or the block does not hold this column, or values are missing.
-    """
-    first, count, _, length, check, _, _, _, _, codec, _, flags = block.tolist()
-    place = int(source.place[column]) - first
-    dtype = source.dtype(column)
-    try:
-        if not 0 <= place < count:
-            raise Damage("its block is missing")  # noqa: TRY301 - told like all other damage
-        _verify(payload, length, check)
-        _kind(source.bounds.tolist(), first, count)
-        steps = number_blocks.decode_steps(dtype, codec, flags, payload, count, rows)
-        if steps is not None:
-            return steps
-        values, valid = number_blocks.decode(dtype, codec, flags, payload, count, rows)
-    except Damage as damage:
-        raise damage.within(_described(source, int(source.place[column]))) from None
-    if valid is not None:
-        raise Damage(f"{_described(source, first)}: values are missing where that cannot be")
-    found: NDArray[Any] = values[place]
-    return found
-
-
-def _described(source: Schema, stored: int) -> str:
-    name = source.names[int(source.order[stored])] if stored < source.width else stored
-    return f"column {name!r}"
-
-
-def _kind(starts: list[int], first: int, count: int) -> int:
-    """The position of a block's type among those of its source, which begin at these stored columns."""
-    for kind, stop in enumerate(starts[1:]):
-        if first < stop:
-            if not count or first + count > stop:
-                break
-            return kind
-    raise Damage(f"a block of {count} columns from column {first} on, where the schema has no such run")
-
-
-def _verify(payload: Buffer, length: int, check: int) -> None:
-    if len(payload) != length:
-        raise Damage(f"{len(payload)} bytes of a block of {length}")
-    if checksum(payload) != check:
-        raise Damage("checksum mismatch")
 
 
 def _match(source: Schema, full: Schema) -> NDArray[Any]:

@@ -63,6 +63,13 @@ class Dictionaries:
         return strings.decode(payload, kind).values
 
 
+def split_codes(codec: int, payload: Buffer) -> tuple[bytes, int, memoryview]:
+    """The parts of a block of strings that is not plain: its dictionary, if it has one, the codes' codec, the codes."""
+    if codec != ids.DICTIONARY:
+        raise Damage(f"codec {codec} does not belong to a block of strings")
+    return dictionary.split(payload)
+
+
 class Gatherer:
     """Collects one string column.
 
@@ -98,9 +105,7 @@ class Gatherer:
         if codec == ids.STRINGS:
             self._plain.append((at, strings.decode(payload, self._kind, rows).rows(start, stop)))
             return
-        if codec != ids.DICTIONARY:
-            raise Damage(f"codec {codec} does not belong to a block of strings")
-        embedded, codes_codec, data = dictionary.split(payload)
+        embedded, codes_codec, data = split_codes(codec, payload)
         position = self._position(embedded, number, dictionaries)
         target = self._own_codes()[at : at + stop - start]
         codes = dictionary.decode_codes(data, codes_codec, rows, target if len(target) == rows else None)

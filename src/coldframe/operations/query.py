@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.damage import damaged
@@ -27,6 +25,7 @@ from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.source import StoredSource
 from coldframe.query import explain as planning
 from coldframe.query.clauses import Clause
+from coldframe.query.columns import Column
 from coldframe.query.execute import run, stream
 from coldframe.query.join import Part, stack
 from coldframe.query.plan import make_plan
@@ -97,7 +96,7 @@ class _Blaming(StoredSource):
         super().__init__(reader, version, start, stop, lock)
         self._catalog = catalog
 
-    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
+    def load(self, index: int, columns: Sequence[int]) -> list[Column]:
         """The given columns of a slice."""
         with _blaming(self._catalog, self.symbol, self.version.record.number):
             return super().load(index, columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from coldframe.catalog.keys import data_key, head_key
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
-from coldframe.format.assembly import Assembly, Dictionaries, decode_column
+from coldframe.format.assembly import Assembly, Dictionaries
 from coldframe.format.checksums import Damage
 from coldframe.format.codecs.linear import Numbers
+from coldframe.format.columns import decode_column
 from coldframe.format.schema import Schema
 from coldframe.format.segments import BLOCK
 from coldframe.format.table import Table
@@ -32,7 +33,7 @@ DISTANT_WAVE = 128 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class _Part:
+class Part:
     """The wanted blocks of one segment of one slice, and which rows of it go where."""
 
     key: str
@@ -71,16 +72,16 @@ def load_slices(
     assembly = Assembly(schema, columns, stop - start)
     if stop <= start:
         return assembly.finish()
-    parts = _wanted_parts(version, assembly, slices, begin, start, stop, None if columns is not None else schema)
-    dictionaries = _Shared(reader, version, slices)
+    parts = wanted_parts(version, assembly, slices, begin, start, stop, None if columns is not None else schema)
+    dictionaries = SharedDictionaries(reader, version, slices)
     if reader.distant and sum(part.inlined is None for part in parts) > 1:
         _load_from_afar(reader, assembly, parts, dictionaries)
         return assembly.finish()
     for wave in _waves(parts, WAVE):
-        _fetch(reader, wave)
+        fetch_parts(reader, wave)
         dictionaries.fetch(wave)
         small = len(wave) < SHARED_PARTS or sum(part.size for part in wave) < PARALLEL
-        map_jobs(lambda part: _decode(assembly, part, dictionaries), wave, inline=small)
+        map_jobs(lambda part: decode_part(assembly, part, dictionaries), wave, inline=small)
         for part in wave:
             part.payloads = []
     return assembly.finish()
@@ -99,9 +100,9 @@ def load_times(reader: Reader, version: Version, slices: Slices, number: int) ->
     identifier = slices.ids[segment]
     known = version.contents.times
     if identifier not in known:
-        key, inlined = _place(version, identifier)
-        part = _Part(key, schema, slices.blocks[block : block + 1], stored, 0, stored, 0, -1, inlined, [], 0)
-        _fetch(reader, [part])
+        key, inlined = place_of(version, identifier)
+        part = Part(key, schema, slices.blocks[block : block + 1], stored, 0, stored, 0, -1, inlined, [], 0)
+        fetch_parts(reader, [part])
         try:
             known[identifier] = decode_column(schema, 0, part.blocks[0], part.payloads[0], stored)
         except Damage as damage:
@@ -109,12 +110,12 @@ def load_times(reader: Reader, version: Version, slices: Slices, number: int) ->
     return known[identifier][offset : offset + rows]
 
 
-def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[_Part], dictionaries: _Shared) -> None:
+def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[Part], dictionaries: SharedDictionaries) -> None:
     """Decode each segment as soon as it is there, while others are on their way."""
 
-    def load_part(part: _Part) -> None:
-        _fetch(reader, [part])
-        _decode(assembly, part, dictionaries)
+    def load_part(part: Part) -> None:
+        fetch_parts(reader, [part])
+        decode_part(assembly, part, dictionaries)
         part.payloads = []
 
     for wave in _waves(parts, DISTANT_WAVE):
@@ -122,50 +123,8 @@ def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[_Part], dict
         reader.concurrently(load_part, wave)
 
 
-@dataclass(slots=True)
-class Fetched:
-    """Some columns of one slice: their bytes, and the memory for what they say."""
-
-    assembly: Assembly
-    parts: list[_Part]
-
-
-class Rows:
-    """Slices of a version one by one, in two steps: fetching bytes for many, decoding each on any thread."""
-
-    def __init__(self, reader: Reader, version: Version, slices: Slices) -> None:
-        self.reader = reader
-        self.version = version
-        self.slices = slices
-        self.schema = version.contents.schema()
-        self._starts = slices.starts.tolist()
-        self._shared = _Shared(reader, version, slices)
-
-    def fetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> list[Fetched]:
-        """The bytes of some columns (ascending stored positions) of some slices."""
-        found = [self._parts(index, columns) for index, columns in wanted]
-        parts = [part for fetched in found for part in fetched.parts]
-        _fetch(self.reader, parts)
-        self._shared.fetch(parts)
-        return found
-
-    def decode(self, fetched: Fetched) -> Table:
-        """The rows of a slice."""
-        for part in fetched.parts:
-            _decode(fetched.assembly, part, self._shared)
-        return fetched.assembly.finish()
-
-    def size(self, index: int, columns: NDArray[np.intp]) -> int:
-        """The encoded bytes of some columns of a slice."""
-        return sum(part.size for part in self._parts(index, columns).parts)
-
-    def _parts(self, index: int, columns: NDArray[np.intp]) -> Fetched:
-        start, stop = self._starts[index], self._starts[index + 1]
-        assembly = Assembly(self.schema, columns, stop - start)
-        return Fetched(assembly, _wanted_parts(self.version, assembly, self.slices, 0, start, stop, None))
-
-
-def _decode(assembly: Assembly, part: _Part, dictionaries: _Shared) -> None:
+def decode_part(assembly: Assembly, part: Part, dictionaries: SharedDictionaries) -> None:
+    """Decode the blocks of a part into the memory of a table."""
     try:
         assembly.add(
             part.source,
@@ -175,20 +134,20 @@ def _decode(assembly: Assembly, part: _Part, dictionaries: _Shared) -> None:
             from_row=part.from_row,
             to_row=part.to_row,
             at=part.at,
-            dictionaries=dictionaries.of(part),
+            dictionaries=dictionaries.of(part.dictionary),
         )
     except Damage as damage:
         raise Damage(damage.reason, damage.key or part.key) from damage
 
 
-def _wanted_parts(
+def wanted_parts(
     version: Version, assembly: Assembly, slices: Slices, begin: int, start: int, stop: int, all_of: Schema | None
-) -> list[_Part]:
+) -> list[Part]:
     """The blocks that are wanted; of slices with the schema `all_of` that is every block."""
     contents = version.contents
     low = int(np.searchsorted(slices.starts, start - begin, side="right")) - 1
     high = int(np.searchsorted(slices.starts, stop - begin, side="left"))
-    parts: list[_Part] = []
+    parts: list[Part] = []
     starts = slices.starts.tolist()
     rows = slices.slices[low:high].tolist()
     segment_starts, block_starts = slices.segment_starts.tolist(), slices.block_starts.tolist()
@@ -218,25 +177,25 @@ def _wanted_parts(
                     blocks = blocks[1:]
                     if not len(blocks):
                         continue
-            key, inlined = _place(version, identifier)
+            key, inlined = place_of(version, identifier)
             parts.append(
-                _Part(key, source, blocks, stored, from_row, to_row, at, dictionary, inlined, [], size)
+                Part(key, source, blocks, stored, from_row, to_row, at, dictionary, inlined, [], size)
             )
         if len(parts) == found and source is not all_of:
             # Nothing of this slice is wanted, but the result may have columns that it lacks.
             nothing = slices.blocks[:0]
-            parts.append(_Part("", source, nothing, stored, from_row, to_row, first - start, -1, b"", [], 0))
+            parts.append(Part("", source, nothing, stored, from_row, to_row, first - start, -1, b"", [], 0))
     return parts
 
 
-def _place(version: Version, identifier: bytes) -> tuple[str, bytes | None]:
+def place_of(version: Version, identifier: bytes) -> tuple[str, bytes | None]:
     """The key of the object that a segment is in, and its bytes where that is the head."""
     inlined = version.contents.pieces.inlined(identifier)
     return data_key(version.symbol, identifier) if inlined is None else head_key(version.symbol), inlined
 
 
-def _waves(parts: list[_Part], most: int) -> list[list[_Part]]:
-    waves: list[list[_Part]] = [[]]
+def _waves(parts: list[Part], most: int) -> list[list[Part]]:
+    waves: list[list[Part]] = [[]]
     held = 0
     for part in parts:
         if held and held + part.size > most:
@@ -247,24 +206,32 @@ def _waves(parts: list[_Part], most: int) -> list[list[_Part]]:
     return waves
 
 
-def _fetch(reader: Reader, parts: list[_Part]) -> None:
+def fetch_parts(reader: Reader, parts: list[Part]) -> None:
     """Give each part the bytes of its blocks."""
     wanted = []
     for part in parts:
         offsets, lengths = part.blocks["offset"].tolist(), part.blocks["length"].tolist()
         ranges = [(offset, offset + length) for offset, length in zip(offsets, lengths, strict=True)]
-        if part.inlined is not None:
-            view = memoryview(part.inlined)
-            part.payloads = [view[a:b] for a, b in ranges]
-        else:
-            wanted.append((part, Fetch(part.key, ranges)))
-    if wanted:
-        fetched = reader.fetch([fetch for _, fetch in wanted])
-        for (part, _), payloads in zip(wanted, fetched, strict=True):
-            part.payloads = payloads
+        wanted.append((Fetch(part.key, ranges), part.inlined))
+    for part, payloads in zip(parts, fetch_pieces(reader, wanted), strict=True):
+        part.payloads = payloads
 
 
-class _Shared:
+def fetch_pieces(reader: Reader, wanted: Sequence[tuple[Fetch, bytes | None]]) -> list[list[Buffer]]:
+    """Byte ranges of segments, of which some are inlined: their bytes are given beside what is wanted of them."""
+    answers: Iterator[list[Buffer]] = iter(())
+    stored = [fetch for fetch, inlined in wanted if inlined is None]
+    if stored:
+        answers = iter(reader.fetch(stored))
+    return [next(answers) if inlined is None else _cut(inlined, fetch.ranges) for fetch, inlined in wanted]
+
+
+def _cut(inlined: bytes, ranges: Sequence[tuple[int, int]]) -> list[Buffer]:
+    view = memoryview(inlined)
+    return [view[start:stop] for start, stop in ranges]
+
+
+class SharedDictionaries:
     """The dictionary segments of the slices being read, of which the needed blocks are fetched once."""
 
     def __init__(self, reader: Reader, version: Version, slices: Slices) -> None:
@@ -275,29 +242,29 @@ class _Shared:
         self.payloads: list[dict[int, Buffer]] = [{} for _ in slices.dictionaries]
         self.dictionaries = [Dictionaries(b, p) for b, p in zip(self.blocks, self.payloads, strict=True)]
 
-    def fetch(self, parts: list[_Part]) -> None:
+    def fetch(self, parts: list[Part]) -> None:
         """Fetch the dictionaries that the blocks of these parts refer to."""
-        for number, payloads in enumerate(self.payloads):
-            needed = {
-                n for part in parts if part.dictionary == number for n in part.blocks["dictionary"].tolist() if n >= 0
-            } - payloads.keys()
-            if not needed:
-                continue
-            identifier = self.slices.dictionaries[number].id
-            ordered = sorted(needed)
-            if ordered[-1] >= len(self.blocks[number]):
-                raise Damage(f"there is no dictionary number {ordered[-1]}")
-            rows = self.blocks[number][ordered]
-            ends = (rows["offset"] + rows["length"]).tolist()
-            ranges = list(zip(rows["offset"].tolist(), ends, strict=True))
-            inlined = self.version.contents.pieces.inlined(identifier)
-            if inlined is not None:
-                view = memoryview(inlined)
-                fetched: list[Buffer] = [view[a:b] for a, b in ranges]
-            else:
-                fetched = self.reader.fetch([Fetch(data_key(self.version.symbol, identifier), ranges)])[0]
-            payloads.update(zip(ordered, fetched, strict=True))
+        if not self.payloads:
+            return
+        self.fetch_numbers((part.dictionary, n) for part in parts for n in part.blocks["dictionary"].tolist())
 
-    def of(self, part: _Part) -> Dictionaries | None:
-        """The dictionary segment that a part's blocks refer to."""
-        return self.dictionaries[part.dictionary] if part.dictionary >= 0 else None
+    def fetch_numbers(self, wanted: Iterable[tuple[int, int]]) -> None:
+        """Fetch dictionaries by the number of their segment and their own; negative: there is none to fetch."""
+        needed: dict[int, set[int]] = {}
+        for segment, number in wanted:
+            if segment >= 0 and number >= 0 and number not in self.payloads[segment]:
+                needed.setdefault(segment, set()).add(number)
+        for segment, numbers in needed.items():
+            ordered = sorted(numbers)
+            if ordered[-1] >= len(self.blocks[segment]):
+                raise Damage(f"there is no dictionary number {ordered[-1]}")
+            rows = self.blocks[segment][ordered]
+            ends = (rows["offset"] + rows["length"]).tolist()
+            key, inlined = place_of(self.version, self.slices.dictionaries[segment].id)
+            fetch = Fetch(key, list(zip(rows["offset"].tolist(), ends, strict=True)))
+            payloads = fetch_pieces(self.reader, [(fetch, inlined)])[0]
+            self.payloads[segment].update(zip(ordered, payloads, strict=True))
+
+    def of(self, segment: int) -> Dictionaries | None:
+        """One of the dictionary segments, by its number; None for -1."""
+        return self.dictionaries[segment] if segment >= 0 else None

@@ -13,13 +13,14 @@ from coldframe.catalog.records import ASCENDING, UNKNOWN
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.schema import Schema
-from coldframe.format.table import Table
-from coldframe.operations.rows import WAVE, Fetched, Rows
+from coldframe.operations.rows import WAVE
+from coldframe.operations.slice_columns import Fetched, SliceColumns
+from coldframe.query.columns import Column
 from coldframe.query.source import Statistics
 from coldframe.stores.base import Reader
 
-_Key = tuple[int, bytes]
-"""A slice and the columns wanted of it."""
+_Key = tuple[int, tuple[int, ...]]
+"""A slice and the columns wanted of it (positions in table order)."""
 
 
 class StoredSource:
@@ -55,38 +56,38 @@ class StoredSource:
         slices, begin = version.contents.slices(start, stop)
         self.slices: Slices = slices.tail(start - begin).head(stop - start)
         self.rows: NDArray[np.int64] = self.slices.slices["rows"].astype(np.int64)
-        self._rows = Rows(reader, version, self.slices)
+        self._columns = SliceColumns(reader, version, self.slices)
         self._lock = lock if lock is not None else threading.Lock()
-        self._announced: dict[_Key, NDArray[np.intp]] = {}
+        self._announced: dict[_Key, None] = {}
         self._ready: dict[_Key, Fetched] = {}
         self._sources = [version.contents.schema(number) for number in range(len(version.contents.manifest.schemas))]
 
-    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
-        """The given columns (positions in table order, ascending) of a slice. May be called from any thread."""
-        key = (index, columns.tobytes())
+    def load(self, index: int, columns: Sequence[int]) -> list[Column]:
+        """The given columns (positions in table order) of a slice. May be called from any thread."""
+        key = (index, tuple(columns))
         with self._lock:
             fetched = self._ready.pop(key, None)
             if fetched is None:
-                fetched = self._fetch_wave(key, columns)
-        return self._rows.decode(fetched)
+                fetched = self._fetch_wave(key)
+        return self._columns.decode(fetched)
 
-    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+    def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """Announce what will be loaded, in this order: it is fetched in waves, each when its first part is wanted."""
         with self._lock:
-            self._announced.update(((index, columns.tobytes()), columns) for index, columns in wanted)
+            self._announced.update(((index, tuple(columns)), None) for index, columns in wanted)
 
-    def _fetch_wave(self, key: _Key, columns: NDArray[np.intp]) -> Fetched:
+    def _fetch_wave(self, key: _Key) -> Fetched:
         """Fetch a slice's columns together with what was announced after it, up to the size of a wave."""
         self._announced.pop(key, None)
-        wave = [(key, columns)]
+        wave = [key]
         size = int(self.slices.sizes[key[0]])
-        for other, wanted in self._announced.items():
+        for other in self._announced:
             if size > WAVE:
                 break
-            wave.append((other, wanted))
+            wave.append(other)
             size += int(self.slices.sizes[other[0]])
-        fetched = self._rows.fetch([(at, self._stored(wanted)) for (at, _), wanted in wave])
-        for (other, _), part in zip(wave[1:], fetched[1:], strict=True):
+        fetched = self._columns.fetch(wave)
+        for other, part in zip(wave[1:], fetched[1:], strict=True):
             del self._announced[other]
             self._ready[other] = part
         return fetched[0]
@@ -133,10 +134,8 @@ class StoredSource:
 
     def stored_bytes(self, slices: NDArray[np.intp], columns: NDArray[np.intp]) -> int:
         """The encoded bytes of some columns of some slices."""
-        return sum(self._rows.size(index, self._stored(columns)) for index in slices.tolist())
-
-    def _stored(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
-        return np.sort(self.schema.place[columns])
+        wanted = columns.tolist()
+        return sum(self._columns.size(index, wanted) for index in slices.tolist())
 
     def _place(self, source: Schema, column: int) -> int | None:
         """The stored position of a column in a slice's own schema, where it has it in the same type."""

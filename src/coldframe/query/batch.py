@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe.query.columns import Column, absent, columns_of
-from coldframe.query.source import ColumnSource, Source
+from coldframe.query.columns import Column, absent
+from coldframe.query.source import Source
 from coldframe.query.steps import Between, Compute, Keep, Step
 
 
@@ -59,14 +59,11 @@ class Batch:
             return []
         source = self._source
         wanted = sorted(slots)
-        if isinstance(source, ColumnSource):
-            return list(zip(wanted, source.load_columns(self.index, wanted), strict=True))
         missing = self.missing
         present = [slot for slot in wanted if slot not in missing] if missing else wanted
         loaded = []
         if present:
-            columns = columns_of(source.load(self.index, np.array(present, dtype=np.intp)))
-            loaded = list(zip(present, columns, strict=True))
+            loaded = list(zip(present, source.load(self.index, present), strict=True))
         if missing:
             rows = int(source.rows[self.index])
             loaded += [(slot, absent(source.schema.dtype(slot), rows)) for slot in wanted if slot in missing]

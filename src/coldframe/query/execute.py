@@ -21,7 +21,7 @@ from coldframe.query.memory import keep_freed
 from coldframe.query.prune import Known, prune
 from coldframe.query.resample import resample
 from coldframe.query.sort import order, unrepeated
-from coldframe.query.source import ColumnSource, Source, Statistics, TableSource
+from coldframe.query.source import PlainSource, Source, Statistics, TableSource
 from coldframe.query.steps import Between, Bucket, Cut, Group, Keep, Order, Plan, Stage, Step
 
 Live = list[tuple[Step, frozenset[int]]]
@@ -103,7 +103,7 @@ def _may_pass(step: Step, stage: Stage, source: Source) -> NDArray[Any]:
     width = len(stage.entry.fields)
     everything = np.ones(len(source.rows), dtype=np.bool_)
     if isinstance(step, Keep):
-        if isinstance(source, ColumnSource):
+        if isinstance(source, PlainSource):
             return everything
         return prune(step.bound.node, step.scope, width, _known(source))
     if isinstance(step, Between) and step.slot < width:
@@ -206,7 +206,7 @@ def _announce(source: Source, batches: list[Batch], *loads: Iterable[int]) -> No
     if not any(groups) or isinstance(source, TableSource):
         return
     wanted = ((batch.index, batch.lacking(slots)) for batch in batches for slots in groups)
-    source.prefetch([(index, np.array(columns, dtype=np.intp)) for index, columns in wanted if columns])
+    source.prefetch([(index, columns) for index, columns in wanted if columns])
 
 
 def _one_by_one(steps: Live) -> list[tuple[int]]:

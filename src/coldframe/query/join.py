@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from coldframe.exceptions import ErrorCode, SchemaException, UserInputException
 from coldframe.format.dtypes import DType
@@ -23,7 +22,7 @@ from coldframe.query.columns import Column, absent, empty
 from coldframe.query.computing import cast
 from coldframe.query.layout import Layout
 from coldframe.query.scope import Field, Scope
-from coldframe.query.source import ColumnSource, Source, TableSource
+from coldframe.query.source import PlainSource, Source, TableSource
 from coldframe.query.types import common_type, finer
 
 
@@ -53,7 +52,7 @@ class Part:
         return cls(symbol, TableSource(table, symbol=symbol), Layout.of(table.schema))
 
 
-class Stacked(ColumnSource):
+class Stacked(PlainSource):
     """The rows of several sources, one after the other, with the columns that `stack` has laid out.
 
     Slices are those of the parts: nothing is loaded before it is asked for, or held besides.
@@ -61,7 +60,7 @@ class Stacked(ColumnSource):
 
     def __init__(self, parts: list[Part], layout: Layout, places: list[list[int]]) -> None:
         self.schema = layout.schema([empty(field.dtype) for field in layout.fields])
-        self.ordered = None
+        self.ordered: bool | None = None
         self.symbol = ", ".join(part.symbol for part in parts)
         self.rows = np.concatenate([part.source.rows for part in parts])
         self._parts = parts
@@ -71,7 +70,7 @@ class Stacked(ColumnSource):
         self._part_of = np.repeat(np.arange(len(parts)), slices).tolist()
         self._begins = np.concatenate(([0], np.cumsum(slices))).tolist()
 
-    def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
+    def load(self, index: int, columns: Sequence[int]) -> list[Column]:
         """The given columns of a slice; those that its symbol does not have are missing everywhere."""
         number = self._part_of[index]
         part = self._parts[number]
@@ -87,16 +86,16 @@ class Stacked(ColumnSource):
             result.append(_converted(batch.column(own.slot), own, wanted))
         return result
 
-    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+    def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """Tell each part what will be loaded of it."""
-        per_part: dict[int, list[tuple[int, NDArray[np.intp]]]] = {}
+        per_part: dict[int, list[tuple[int, Sequence[int]]]] = {}
         for index, columns in wanted:
             number = self._part_of[index]
             source = self._parts[number].source
             at = index - self._begins[number]
-            slots = Batch(source, at).lacking(self._slots(number, columns.tolist()))
+            slots = Batch(source, at).lacking(self._slots(number, columns))
             if slots:
-                per_part.setdefault(number, []).append((at, np.array(slots, dtype=np.intp)))
+                per_part.setdefault(number, []).append((at, slots))
         for number, mine in per_part.items():
             self._parts[number].source.prefetch(mine)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coldframe.format.schema import Schema
 from coldframe.format.table import Table
-from coldframe.query.columns import Column, columns_of, table_of
+from coldframe.query.columns import Column, columns_of
 
 PIECE = 1 << 17
 """Rows worked on at a time in a table that lies in memory."""
@@ -57,8 +57,11 @@ class Source(Protocol):
     ordered: bool | None
     symbol: str
 
-    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
-        """The given columns (positions in table order, ascending) of a slice. Called from worker threads."""
+    def load(self, index: int, columns: Sequence[int]) -> list[Column]:
+        """The given columns (positions in table order) of a slice. Called from worker threads.
+
+        The arrays may be views of memory that is gone when the query has ended: results are made of copies.
+        """
 
     def missing(self, index: int) -> Collection[int]:
         """The columns (positions in table order) that the slice was written without (dynamic schema)."""
@@ -66,40 +69,12 @@ class Source(Protocol):
     def statistics(self, column: int) -> Statistics | None:
         """What is known of a column (position in table order) in each slice."""
 
-    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+    def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These slices and columns will be loaded next: fetch their bytes at once."""
 
 
-class ColumnSource:
-    """A source that gives columns, whose masks may say what a table's cannot; without statistics.
-
-    Attributes
-    ----------
-    schema, rows, ordered, symbol
-        As of any source.
-    """
-
-    schema: Schema
-    rows: NDArray[np.int64]
-    ordered: bool | None
-    symbol: str
-
-    def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
-        """As `load`, without a table around the columns."""
-        raise NotImplementedError
-
-    def load(self, index: int, columns: NDArray[np.intp]) -> Table:
-        """The given columns of a slice."""
-        wanted = columns.tolist()
-        schema = self.schema
-        return table_of(
-            [schema.names[column] for column in wanted],
-            self.load_columns(index, wanted),
-            sum(column < schema.index_columns for column in wanted),
-            {},
-            b"",
-            int(self.rows[index]),
-        )
+class PlainSource:
+    """What sources have in common of whose slices nothing is known but their rows."""
 
     def missing(self, index: int) -> Collection[int]:  # noqa: ARG002 -- every slice has all columns
         """No column is missing."""
@@ -109,11 +84,11 @@ class ColumnSource:
         """Nothing is known."""
         return None
 
-    def prefetch(self, wanted: Sequence[tuple[int, NDArray[np.intp]]]) -> None:
+    def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """All is in memory."""
 
 
-class TableSource(ColumnSource):
+class TableSource(PlainSource):
     """A table in memory as a source: slices of at most `PIECE` rows, without statistics."""
 
     def __init__(self, table: Table, *, ordered: bool | None = None, symbol: str = "", piece: int = PIECE) -> None:
@@ -126,8 +101,8 @@ class TableSource(ColumnSource):
         self.rows: NDArray[np.int64] = np.minimum(piece, table.rows - starts).astype(np.int64)
         self._columns: list[Column] | None = None
 
-    def load_columns(self, index: int, columns: Sequence[int]) -> list[Column]:
-        """As `load`, without a table around the columns."""
+    def load(self, index: int, columns: Sequence[int]) -> list[Column]:
+        """The given columns of a slice."""
         if self._columns is None:
             self._columns = columns_of(self.table)
         start = index * self._piece

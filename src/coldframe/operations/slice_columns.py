@@ -1,0 +1,182 @@
+"""Columns of single slices of a version, for queries: in place where they lie, as far as codecs allow it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from coldframe.catalog.slices import Slices
+from coldframe.catalog.versions import Version
+from coldframe.format.assembly import Assembly
+from coldframe.format.checksums import Damage
+from coldframe.format.columns import ColumnDecoder, Record
+from coldframe.format.dtypes import DType
+from coldframe.operations.rows import (
+    Part,
+    SharedDictionaries,
+    decode_part,
+    fetch_parts,
+    fetch_pieces,
+    place_of,
+    wanted_parts,
+)
+from coldframe.query.columns import Column, columns_of
+from coldframe.stores.base import Buffer, Fetch, Reader
+
+
+@dataclass(slots=True)
+class _Segment:
+    """The wanted blocks of one segment, and which of the stored columns in each are wanted."""
+
+    fetch: Fetch
+    inlined: bytes | None
+    blocks: list[Record]
+    wanted: list[Sequence[int]]
+    payloads: list[Buffer]
+
+
+@dataclass(slots=True)
+class Fetched:
+    """Some columns of one slice and the bytes of their blocks."""
+
+    index: int
+    columns: Sequence[int]
+    segments: list[_Segment]
+    assembly: Assembly | None = None
+    parts: list[Part] = field(default_factory=list)
+
+
+class SliceColumns:
+    """Slices of a version one by one, in two steps: fetching bytes for many, decoding each on any thread.
+
+    Arrays that come out may be views of what the reader gave, and live as long as its view of the store; they cannot
+    be written to.
+    """
+
+    def __init__(self, reader: Reader, version: Version, slices: Slices) -> None:
+        self._reader = reader
+        self._version = version
+        self._slices = slices
+        self._schema = version.contents.schema()
+        self._decoder = ColumnDecoder(self._schema)
+        self._place: list[int] = self._schema.place.tolist()
+        self._types: list[DType] = [self._schema.types[kind] for kind in self._schema.kind_of.tolist()]
+        self._shared = SharedDictionaries(reader, version, slices)
+        self._alike = [self._is_alike(number) for number in range(len(version.contents.manifest.schemas))]
+
+    def fetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> list[Fetched]:
+        """The bytes of some columns (positions in table order) of some slices."""
+        found = [self._find(index, columns) for index, columns in wanted]
+        segments = [segment for each in found for segment in each.segments]
+        payloads = fetch_pieces(self._reader, [(segment.fetch, segment.inlined) for segment in segments])
+        for segment, mine in zip(segments, payloads, strict=True):
+            segment.payloads = mine
+        parts = [part for each in found for part in each.parts]
+        fetch_parts(self._reader, parts)
+        self._shared.fetch(parts)
+        self._shared.fetch_numbers(self._dictionaries(found))
+        return found
+
+    def decode(self, fetched: Fetched) -> list[Column]:
+        """The columns, in the order in which they were wanted."""
+        if fetched.assembly is not None:
+            for part in fetched.parts:
+                decode_part(fetched.assembly, part, self._shared)
+            by_position = dict(zip(sorted(fetched.columns), columns_of(fetched.assembly.finish()), strict=True))
+            return [by_position[column] for column in fetched.columns]
+        row = self._slices.slices[fetched.index].item()
+        rows, offset, stored, dictionary = row[0], row[1], row[2], row[7]
+        span = None if rows == stored else (offset, offset + rows)
+        found: dict[int, Column] = {}
+        for segment in fetched.segments:
+            try:
+                self._decode_segment(segment, stored, span, dictionary, found)
+            except Damage as damage:
+                raise Damage(damage.reason, damage.key or segment.fetch.key) from damage
+        place = self._place
+        try:
+            return [found[place[column]] for column in fetched.columns]
+        except KeyError:
+            raise Damage("a block of a wanted column is missing") from None
+
+    def size(self, index: int, columns: Sequence[int]) -> int:
+        """The encoded bytes of some columns of a slice."""
+        found = self._find(index, columns)
+        direct = sum(stop - start for segment in found.segments for start, stop in segment.fetch.ranges)
+        return direct + sum(part.size for part in found.parts)
+
+    def _is_alike(self, number: int) -> bool:
+        """Whether slices of one of the manifest's schemas hold the version's columns in its types and places."""
+        own, schema = self._version.contents.schema(number), self._schema
+        return own is schema or (
+            own.kinds == schema.kinds and own.types == schema.types and own.names == schema.names
+        )
+
+    def _find(self, index: int, columns: Sequence[int]) -> Fetched:
+        slices = self._slices
+        if not self._alike[int(slices.slices["schema"][index])]:
+            return self._find_other(index, columns)
+        segments: list[_Segment] = []
+        found = Fetched(index, columns, segments)
+        wanted = sorted([self._place[column] for column in columns])
+        low, high = int(slices.segment_starts[index]), int(slices.segment_starts[index + 1])
+        for number in range(low, high):
+            blocks, mine = self._blocks(number, wanted)
+            if blocks:
+                key, inlined = place_of(self._version, slices.ids[number])
+                fetch = Fetch(key, [(block[2], block[2] + block[3]) for block in blocks])
+                segments.append(_Segment(fetch, inlined, blocks, mine, []))
+        return found
+
+    def _blocks(self, segment: int, wanted: list[int]) -> tuple[list[Record], list[Sequence[int]]]:
+        """The blocks of a segment that hold any of some stored columns (ascending), and which each holds."""
+        slices = self._slices
+        start, stop = int(slices.block_starts[segment]), int(slices.block_starts[segment + 1])
+        blocks: list[Record] = []
+        columns: list[Sequence[int]] = []
+        for block in slices.blocks[start:stop].tolist():
+            low = bisect_left(wanted, block[0])
+            high = bisect_left(wanted, block[0] + block[1], low)
+            if low < high:
+                blocks.append(block)
+                columns.append(wanted[low:high])
+        return blocks, columns
+
+    def _find_other(self, index: int, columns: Sequence[int]) -> Fetched:
+        """Columns of a slice that was written with other columns or types: they are made to fit while decoded."""
+        slices = self._slices.run(index, index + 1)
+        stored = np.sort(self._schema.place[np.array(columns, dtype=np.intp)])
+        assembly = Assembly(self._schema, stored, slices.rows)
+        # The dictionaries of all slices are numbered as in the whole run.
+        slices = Slices(self._slices.slices[index : index + 1], slices.segments, slices.blocks, [])
+        parts = wanted_parts(self._version, assembly, slices, 0, 0, slices.rows, None)
+        return Fetched(index, columns, [], assembly, parts)
+
+    def _dictionaries(self, found: list[Fetched]) -> Iterator[tuple[int, int]]:
+        if self._slices.dictionaries:
+            segment_of = self._slices.slices["dictionary"].tolist()
+            for each in found:
+                for segment in each.segments:
+                    yield from ((segment_of[each.index], block[8]) for block in segment.blocks)
+
+    def _decode_segment(
+        self, segment: _Segment, stored: int, span: tuple[int, int] | None, dictionary: int, found: dict[int, Column]
+    ) -> None:
+        decoder = self._decoder
+        for block, wanted, payload in zip(segment.blocks, segment.wanted, segment.payloads, strict=True):
+            first = block[0]
+            dtype = self._types[self._schema.order[first]]
+            if not dtype.fixed:
+                strings = decoder.strings(block, payload, stored, self._shared.of(dictionary))
+                found[first] = Column(dtype, strings if span is None else strings.rows(*span))
+                continue
+            values, valid = decoder.numbers(block, payload, stored)
+            if span is not None:
+                values = values[:, span[0] : span[1]]
+                valid = None if valid is None else valid[:, span[0] : span[1]]
+            for column in wanted:
+                at = column - first
+                found[column] = Column(dtype, values[at], None if valid is None else valid[at])
