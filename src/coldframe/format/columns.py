@@ -11,7 +11,7 @@ from coldframe.format import blocks
 from coldframe.format.blocks import Decoded
 from coldframe.format.checksums import Buffer, Damage, checksum
 from coldframe.format.codecs import dictionary, ids, strings
-from coldframe.format.codecs.linear import Numbers
+from coldframe.format.codecs.linear import Numbers, Steps
 from coldframe.format.gather import Dictionaries, split_codes
 from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn
@@ -35,8 +35,8 @@ class ColumnDecoder:
         self._starts: list[int] = schema.bounds.tolist()
         self._embedded: dict[tuple[bytes, int], Any] = {}
 
-    def numbers(self, block: Record, payload: Buffer, rows: int) -> Decoded:
-        """All columns of a block of numbers.
+    def numbers(self, block: Record, payload: Buffer, rows: int) -> Decoded | Steps:
+        """All columns of a block of numbers; one of numbers in equal steps is not written out.
 
         Raises
         ------
@@ -47,6 +47,9 @@ class ColumnDecoder:
         try:
             verify(payload, length, check)
             dtype = self._schema.types[kind_of(self._starts, first, count)]
+            steps = blocks.decode_steps(dtype, codec, flags, payload, count, rows)
+            if steps is not None:
+                return steps
             values, valid = blocks.decode(dtype, codec, flags, payload, count, rows)
         except Damage as damage:
             raise damage.within(described(self._schema, first)) from None

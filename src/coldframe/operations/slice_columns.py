@@ -12,6 +12,7 @@ from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.assembly import Assembly
 from coldframe.format.checksums import Damage
+from coldframe.format.codecs.linear import Numbers, Steps
 from coldframe.format.columns import ColumnDecoder, Record
 from coldframe.format.dtypes import DType
 from coldframe.operations.rows import (
@@ -23,7 +24,7 @@ from coldframe.operations.rows import (
     place_of,
     wanted_parts,
 )
-from coldframe.query.columns import Column, columns_of
+from coldframe.query.columns import Column, Stepped, columns_of
 from coldframe.stores.base import Buffer, Fetch, Reader
 
 
@@ -45,6 +46,7 @@ class Fetched:
     index: int
     columns: Sequence[int]
     segments: list[_Segment]
+    times: Numbers | None = None
     assembly: Assembly | None = None
     parts: list[Part] = field(default_factory=list)
 
@@ -63,7 +65,8 @@ class SliceColumns:
         self._schema = version.contents.schema()
         self._decoder = ColumnDecoder(self._schema)
         self._place: list[int] = self._schema.place.tolist()
-        self._types: list[DType] = [self._schema.types[kind] for kind in self._schema.kind_of.tolist()]
+        kinds = self._schema.kind_of[self._schema.order].tolist()
+        self._types: list[DType] = [self._schema.types[kind] for kind in kinds]  # by stored position
         self._shared = SharedDictionaries(reader, version, slices)
         self._alike = [self._is_alike(number) for number in range(len(version.contents.manifest.schemas))]
 
@@ -91,6 +94,8 @@ class SliceColumns:
         rows, offset, stored, dictionary = row[0], row[1], row[2], row[7]
         span = None if rows == stored else (offset, offset + rows)
         found: dict[int, Column] = {}
+        if fetched.times is not None:
+            found[0] = _column(self._types[0], fetched.times, span)
         for segment in fetched.segments:
             try:
                 self._decode_segment(segment, stored, span, dictionary, found)
@@ -125,6 +130,10 @@ class SliceColumns:
         low, high = int(slices.segment_starts[index]), int(slices.segment_starts[index + 1])
         for number in range(low, high):
             blocks, mine = self._blocks(number, wanted)
+            times = self._version.contents.times.get(slices.ids[number])
+            if times is not None and blocks and (blocks[0][0], blocks[0][1]) == (0, 1):
+                # A search has decoded the time index, and checked it.
+                found.times, blocks, mine = times, blocks[1:], mine[1:]
             if blocks:
                 key, inlined = place_of(self._version, slices.ids[number])
                 fetch = Fetch(key, [(block[2], block[2] + block[3]) for block in blocks])
@@ -153,7 +162,7 @@ class SliceColumns:
         # The dictionaries of all slices are numbered as in the whole run.
         slices = Slices(self._slices.slices[index : index + 1], slices.segments, slices.blocks, [])
         parts = wanted_parts(self._version, assembly, slices, 0, 0, slices.rows, None)
-        return Fetched(index, columns, [], assembly, parts)
+        return Fetched(index, columns, [], None, assembly, parts)
 
     def _dictionaries(self, found: list[Fetched]) -> Iterator[tuple[int, int]]:
         if self._slices.dictionaries:
@@ -168,15 +177,24 @@ class SliceColumns:
         decoder = self._decoder
         for block, wanted, payload in zip(segment.blocks, segment.wanted, segment.payloads, strict=True):
             first = block[0]
-            dtype = self._types[self._schema.order[first]]
+            dtype = self._types[first]
             if not dtype.fixed:
                 strings = decoder.strings(block, payload, stored, self._shared.of(dictionary))
                 found[first] = Column(dtype, strings if span is None else strings.rows(*span))
                 continue
-            values, valid = decoder.numbers(block, payload, stored)
+            numbers = decoder.numbers(block, payload, stored)
+            if isinstance(numbers, Steps):
+                found[first] = _column(dtype, numbers, span)
+                continue
+            values, valid = numbers
             if span is not None:
                 values = values[:, span[0] : span[1]]
                 valid = None if valid is None else valid[:, span[0] : span[1]]
             for column in wanted:
                 at = column - first
                 found[column] = Column(dtype, values[at], None if valid is None else valid[at])
+
+
+def _column(dtype: DType, numbers: Numbers, span: tuple[int, int] | None) -> Column:
+    mine = numbers if span is None else numbers[span[0] : span[1]]
+    return Stepped(dtype, mine) if isinstance(mine, Steps) else Column(dtype, mine)

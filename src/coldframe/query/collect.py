@@ -94,18 +94,11 @@ class _Gathering:
                 self._put(slot, number, column, at, chosen)
 
     def _put(self, slot: int, number: int, column: Column, at: int, chosen: NDArray[Any] | None) -> None:
-        data = column.data
-        if isinstance(data, StringColumn):
-            self._strings[slot][number] = data if chosen is None else take_strings(data, chosen)
-            rows = len(data) if chosen is None else len(chosen)
+        rows = len(column) if chosen is None else len(chosen)
+        if slot in self._numbers:
+            column.put(self._numbers[slot][at : at + rows], chosen)
         else:
-            rows = len(data) if chosen is None else len(chosen)
-            target = self._numbers[slot][at : at + rows]
-            if chosen is None:
-                target[:] = data
-            else:
-                # `clip` spares numpy the buffer that it needs to check positions before it writes.
-                np.take(data, chosen, out=target, mode="clip")
+            self._strings[slot][number] = column.data if chosen is None else take_strings(column.data, chosen)
         if column.valid is None:
             return
         valid = column.valid if chosen is None else column.valid.take(chosen)

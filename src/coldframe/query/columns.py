@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from coldframe.format.codecs.linear import Steps
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Name, Schema
 from coldframe.format.table import NAN, NONE, Band, StringColumn, Table
@@ -30,12 +31,17 @@ class Column:
         False where a null is not told by the value itself, or the row's slice does not have the column.
     """
 
-    __slots__ = ("data", "dtype", "valid")
+    __slots__ = ("_data", "dtype", "valid")
 
     def __init__(self, dtype: DType, data: Any, valid: NDArray[Any] | None = None) -> None:
         self.dtype = dtype
-        self.data: Any = data
+        self._data = data
         self.valid = valid
+
+    @property
+    def data(self) -> Any:
+        """The values."""
+        return self._data
 
     def __len__(self) -> int:
         return len(self.data)
@@ -53,6 +59,14 @@ class Column:
         data = self.data.rows(start, stop) if isinstance(self.data, StringColumn) else self.data[start:stop]
         return Column(self.dtype, data, valid)
 
+    def put(self, target: NDArray[Any], rows: Rows | None) -> None:
+        """Write the numbers of the given rows, or of all, into memory of as many."""
+        if rows is None:
+            target[:] = self.data
+        else:
+            # `clip` spares numpy the buffer that it needs to check positions before it writes.
+            np.take(self.data, rows, out=target, mode="clip")
+
     def missing(self) -> NDArray[Any]:
         """Where the value is missing."""
         if isinstance(self.data, StringColumn):
@@ -66,6 +80,43 @@ class Column:
         else:
             mask = np.zeros(len(self.data), dtype=np.bool_)
         return mask if self.valid is None else mask | ~self.valid
+
+
+class Stepped(Column):
+    """A column of numbers in equal steps, none of them missing, which are written out only where all are looked at."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, dtype: DType, steps: Steps) -> None:
+        super().__init__(dtype, None)
+        self._steps = steps
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def data(self) -> Any:
+        """The values, written out."""
+        if self._data is None:
+            written = np.empty(len(self._steps), self.dtype.storage)
+            self._steps.write(written)
+            self._data = written
+        return self._data
+
+    def take(self, rows: Rows) -> Column:
+        """The given rows."""
+        return Column(self.dtype, self._steps.take(rows).view(self.dtype.storage))
+
+    def rows(self, start: int, stop: int) -> Column:
+        """The rows from `start` to `stop`."""
+        return Stepped(self.dtype, self._steps[start:stop])
+
+    def put(self, target: NDArray[Any], rows: Rows | None) -> None:
+        """Write the numbers of the given rows, or of all, into memory of as many."""
+        if rows is None:
+            self._steps.write(target)
+        else:
+            target[:] = self._steps.take(rows).view(self.dtype.storage)
 
 
 def missing_strings(column: StringColumn) -> NDArray[Any]:

@@ -33,7 +33,7 @@ tag_of = xxhash.xxh3_64_hexdigest
 class LmdbView(Reader):
     """The context of `LmdbStore.reading`: consistent from entering to leaving it; its buffers live as long."""
 
-    __slots__ = ("_cursors", "_environment", "_get", "_store", "_txn", "buffers", "thread")
+    __slots__ = ("_cursors", "_environment", "_get", "_large", "_store", "_txn", "buffers", "thread")
 
     _environment: Environment
     _txn: Any
@@ -42,6 +42,7 @@ class LmdbView(Reader):
         self._store = store
         self.buffers = buffers
         self._cursors: list[Any] | None = None
+        self._large: dict[str, memoryview] = {}
 
     def __enter__(self) -> Self:
         self.thread = threading.get_ident()
@@ -74,6 +75,7 @@ class LmdbView(Reader):
                 cursor.close()
             self._cursors = None
         self._get = _ended.get
+        self._large.clear()
         self._txn.abort()
         self._txn = _ended
         self._environment.views.discard(self)
@@ -102,17 +104,25 @@ class LmdbView(Reader):
 
     def fetch(self, wanted: Sequence[Fetch]) -> list[list[Buffer]]:
         """Byte ranges as buffers in the map."""
-        get = self._get
         found: list[list[Buffer]] = []
         for item in wanted:
-            try:
-                value = get(item.key.encode())
-            except lmdb.Error as error:
-                raise self._translated(error, item.key) from error
+            value = self._large.get(item.key)
             if value is None:
-                raise self._missing(item.key)
+                value = self._value(item.key)
             found.append([value[start:stop] for start, stop in item.ranges])
         return found
+
+    def _value(self, key: str) -> memoryview:
+        """An object; a large one is kept in mind, because py-lmdb touches all its pages each time."""
+        try:
+            value: memoryview | None = self._get(key.encode())
+        except lmdb.Error as error:
+            raise self._translated(error, key) from error
+        if value is None:
+            raise self._missing(key)
+        if self.buffers and len(value) >= SIZED:
+            self._large[key] = value
+        return value
 
     def list(self, prefix: str, start_after: str = "") -> Iterator[Entry]:
         """The entries under a prefix, in the order of keys; without touching the large objects."""
@@ -130,6 +140,7 @@ class LmdbView(Reader):
         txn = getattr(self, "_txn", None)
         self._txn = _forked
         self._get = _forked.get
+        self._large = {}
         return txn
 
     def _missing(self, key: str) -> KeyNotFoundException:

@@ -71,6 +71,11 @@ class Steps:
         position = -(-ahead // self.step) if side == "left" else ahead // self.step + 1
         return min(max(position, 0), self.rows)
 
+    def take(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+        """The numbers at some positions."""
+        numbers = np.multiply(rows, self.step, dtype=np.int64)
+        return np.add(numbers, self.start, out=numbers)
+
     def write(self, target: NDArray[Any]) -> None:
         """Write the numbers into contiguous memory of an eight-byte type."""
         numbers = target.view("<i8")
