@@ -59,3 +59,31 @@ def test_one_job_or_inline_stays_in_the_calling_thread():
     here = threading.current_thread()
     assert parallel.map_jobs(lambda _: threading.current_thread(), [1]) == [here]
     assert set(parallel.map_jobs(lambda _: threading.current_thread(), list(range(9)), inline=True)) == {here}
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 9])
+def test_something_is_done_meanwhile(jobs):
+    begun = threading.Event()
+    waited = []
+
+    def meanwhile() -> None:
+        waited.append(begun.wait(10) if jobs else True)
+
+    def work(number: int) -> int:
+        begun.set()
+        return -number
+
+    assert parallel.map_jobs(work, list(range(jobs)), meanwhile=meanwhile) == [-n for n in range(jobs)]
+    assert waited == [True], "the jobs are under way while the calling thread is busy"
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_what_is_done_meanwhile_may_fail(inline):
+    done = []
+
+    def meanwhile() -> None:
+        raise ValueError("meanwhile")
+
+    with pytest.raises(ValueError, match="meanwhile"):
+        parallel.map_jobs(lambda _: done.append(time.sleep(0.01)), range(1_000), inline=inline, meanwhile=meanwhile)
+    assert len(done) < 1_000, "no more jobs are taken"

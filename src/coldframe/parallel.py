@@ -34,15 +34,20 @@ def pool() -> ThreadPoolExecutor:
         return _pool
 
 
-def map_jobs(work: Callable[[T], R], jobs: Sequence[T], *, inline: bool = False) -> list[R]:
+def map_jobs(
+    work: Callable[[T], R], jobs: Sequence[T], *, inline: bool = False, meanwhile: Callable[[], None] | None = None
+) -> list[R]:
     """Apply `work` to each job, on all cores unless `inline`; results in the order of the jobs.
 
-    The calling thread takes jobs too: one worker less has to wake up, and a worker may itself call this. The error of
-    the earliest job that failed is raised after every job that had started has ended, so that no job outlives the
-    buffers it works on.
+    The calling thread takes jobs too: one worker less has to wake up, and a worker may itself call this. Before that
+    it does what is to be done `meanwhile`: something that needs the GIL, while the jobs let it go. The error of the
+    earliest job that failed is raised after every job that had started has ended, so that no job outlives the buffers
+    it works on.
     """
-    workers = 0 if inline else min(cores(), len(jobs)) - 1
+    workers = 0 if inline else min(cores() - 1, len(jobs) if meanwhile is not None else len(jobs) - 1)
     if workers < 1:
+        if meanwhile is not None:
+            meanwhile()
         return [work(job) for job in jobs]
     results: dict[int, R] = {}
     failed: dict[int, BaseException] = {}
@@ -56,6 +61,11 @@ def map_jobs(work: Callable[[T], R], jobs: Sequence[T], *, inline: bool = False)
                 failed[number] = error
 
     helpers = [pool().submit(take_jobs) for _ in range(workers)]
+    if meanwhile is not None:
+        try:
+            meanwhile()
+        except BaseException as error:  # noqa: BLE001 - raised below, before the error of any job
+            failed[-1] = error
     take_jobs()
     for helper in helpers:
         if not helper.cancel():

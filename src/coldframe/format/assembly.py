@@ -23,7 +23,7 @@ from coldframe.format.columns import described, kind_of, verify
 from coldframe.format.dtypes import DType
 from coldframe.format.gather import Dictionaries, Gatherer
 from coldframe.format.schema import Schema
-from coldframe.format.table import Band, Table
+from coldframe.format.table import Band, StringColumn, Table
 
 __all__ = ["Assembly", "Dictionaries"]
 
@@ -274,6 +274,12 @@ class Assembly:
         with self._lock:
             self._cells += len(values)
         return True
+
+    def strings(self, position: int) -> StringColumn:
+        """A column of strings, by its stored position in the result, when all of its blocks have been added."""
+        self._prepare()
+        target = self._target(position)
+        return target.texts[position - target.first].finish()
 
     def finish(self) -> Table:
         """The table, when every block has been added."""

@@ -89,6 +89,7 @@ class Gatherer:
         self._values: list[Any] = []
         self._coded: list[tuple[int, int, int]] = []
         self._plain: list[tuple[int, StringColumn]] = []
+        self._finished: StringColumn | None = None
 
     def add(
         self,
@@ -148,7 +149,12 @@ class Gatherer:
         return position
 
     def finish(self) -> StringColumn:
-        """The column, when every row has been added."""
+        """The column, when every row has been added; the same one each time."""
+        if self._finished is None:
+            self._finished = self._finish()
+        return self._finished
+
+    def _finish(self) -> StringColumn:
         coded_rows = sum(rows for _, rows, _ in self._coded)
         plain_rows = sum(len(column) for _, column in self._plain)
         if coded_rows + plain_rows != self._rows:

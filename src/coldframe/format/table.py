@@ -34,11 +34,14 @@ class StringColumn:
         Coded: for each row the position in `values`, `NONE` or `NAN`. None: plain.
     missing : int8 array or None
         Plain only: for each row 0, `NONE` or `NAN`; None where no row is missing.
+    objects : object array or None
+        The rows as Python objects, where these have been made already.
     """
 
     values: pa.LargeStringArray
     codes: NDArray[Any] | None = None
     missing: NDArray[Any] | None = None
+    objects: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.values) if self.codes is None else len(self.codes)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,17 @@ def denormalize(table: Table, *, whole: bool = True) -> Any:
     if not blocks:
         return pd.DataFrame(index=index, columns=columns)
     return pandas_compat.frame_from_blocks(blocks, index, columns)
+
+
+def columns_of_objects(schema: Schema) -> list[int]:
+    """The stored positions of the columns of strings that pandas gets as Python objects."""
+    meta = frame_meta(schema)
+    found = []
+    for dtype, (start, stop) in zip(schema.types, pairwise(schema.bounds.tolist()), strict=True):
+        if dtype.kind == "string" and meta.kind != "pickled":
+            places = schema.order[start:stop].tolist()
+            found += [start + at for at, place in enumerate(places) if _as_objects(meta.flavour(place))]
+    return found
 
 
 def _series(table: Table, meta: FrameMeta, index: pd.Index) -> pd.Series:
@@ -134,9 +146,14 @@ def _string_array(column: StringColumn, flavour: int) -> Any:
     dtype = _string_type(flavour)
     if dtype is None:
         return strings.to_objects(column)
-    if flavour == STR_PYTHON:
+    if _as_objects(flavour):
         return pd.array(strings.to_objects(column), dtype=dtype)
     return dtype.__from_arrow__(strings.to_arrow(column))
+
+
+def _as_objects(flavour: int) -> bool:
+    """Whether strings of this flavour are Python objects in pandas, or made of them."""
+    return flavour == STR_PYTHON or _string_type(flavour) is None
 
 
 def _string_type(flavour: int) -> Any:

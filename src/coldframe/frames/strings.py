@@ -17,6 +17,7 @@ from coldframe.exceptions import UserInputException
 from coldframe.format.table import NAN, NONE, StringColumn
 from coldframe.frames import refusals
 from coldframe.frames.refusals import Place
+from coldframe.parallel import map_jobs
 
 _SAMPLE = 1 << 16
 _FLOATS = frozenset({float, np.float16, np.float32, np.float64})
@@ -28,7 +29,9 @@ _GATHERED = 1 << 16
 _SCATTERED = 1 << 17
 """From so many distinct strings on, objects lie too far apart to be reached row by row,"""
 _MANY_ROWS = 1 << 20
-"""if there are so many rows; and so many are counted at a time."""
+"""if there are so many rows."""
+_PIECE = 1 << 20
+"""So many of them are one thread's at a time."""
 
 
 def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
@@ -160,15 +163,26 @@ def from_arrow(values: pa.Array | pa.ChunkedArray) -> StringColumn:
     return StringColumn(pc.fill_null(whole, ""), None, missing)
 
 
-def to_objects(column: StringColumn) -> NDArray[Any]:
-    """Python strings, None and NaN: each distinct string is made once."""
-    objects = column.values.to_numpy(zero_copy_only=False)
+def to_objects(column: StringColumn, pool: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Python strings, None and NaN: each distinct string is made once.
+
+    `pool` holds the Python strings of the column's values, where these have been made already.
+    """
+    if column.objects is not None:
+        return column.objects
+    objects = to_pool(column.values) if pool is None else pool
     if column.codes is not None:
         return _gather(objects, column.codes)
     if column.missing is not None:
         objects[column.missing == NONE] = None
         objects[column.missing == NAN] = np.nan
     return np.asarray(objects, dtype=object)
+
+
+def to_pool(values: pa.LargeStringArray) -> NDArray[Any]:
+    """The Python strings of an Arrow array without nulls."""
+    made: NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return made
 
 
 def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
@@ -185,12 +199,17 @@ def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
     if len(objects) >= _SCATTERED and len(codes) >= _MANY_ROWS:
         return _gather_by_counts(objects, codes, shift)
     made = np.empty(len(codes), dtype=object)
+    _take(objects, codes, shift, made)
+    return made
+
+
+def _take(pool: NDArray[Any], codes: NDArray[np.int32], shift: int, made: NDArray[Any]) -> None:
+    """Put what stands at each code + shift into `made`."""
     places = np.empty(min(len(made), _GATHERED), dtype=np.intp)
     for start in range(0, len(made), _GATHERED):
         part = codes[start : start + _GATHERED]
         np.add(part, shift, out=places[: len(part)])
-        objects.take(places[: len(part)], out=made[start : start + len(part)], mode="clip")
-    return made
+        pool.take(places[: len(part)], out=made[start : start + len(part)], mode="clip")
 
 
 def _gather_by_counts(objects: NDArray[Any], codes: NDArray[np.int32], shift: int) -> NDArray[Any]:
@@ -198,18 +217,13 @@ def _gather_by_counts(objects: NDArray[Any], codes: NDArray[np.int32], shift: in
 
     Taking an object adds one to its reference count. In the order of the codes that is a miss of the cache each time,
     where the objects are too many for it; in their own order it is not. Putting them in order moves only what the new
-    array holds already, so it does not concern reference counts.
+    array holds already, so it does not concern reference counts, and lets the GIL go.
     """
-    counts = np.zeros(len(objects), dtype=np.intp)
-    for start in range(0, len(codes), _MANY_ROWS):
-        counts += np.bincount(codes[start : start + _MANY_ROWS] + shift, minlength=len(objects))
+    pieces = [slice(start, start + _PIECE) for start in range(0, len(codes), _PIECE)]
+    counts = sum(map_jobs(lambda piece: np.bincount(codes[piece] + shift, minlength=len(objects)), pieces))
     made = np.repeat(objects, counts)
     given, wanted = _addresses(objects), _addresses(made)
-    places = np.empty(_GATHERED, dtype=np.intp)
-    for start in range(0, len(codes), _GATHERED):
-        part = codes[start : start + _GATHERED]
-        np.add(part, shift, out=places[: len(part)])
-        given.take(places[: len(part)], out=wanted[start : start + len(part)], mode="clip")
+    map_jobs(lambda piece: _take(given, codes[piece], shift, wanted[piece]), pieces)
     return made
 
 

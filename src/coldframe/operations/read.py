@@ -28,7 +28,7 @@ from coldframe.format.schema import Schema
 from coldframe.frames.evolve import index_kind, is_timeseries
 from coldframe.frames.meta import frame_meta, select
 from coldframe.frames.metadata import decode_metadata
-from coldframe.frames.pandas_out import denormalize
+from coldframe.frames.pandas_out import columns_of_objects, denormalize
 from coldframe.frames.pickled import unpickle_table
 from coldframe.operations.arguments import (
     AsOf,
@@ -214,11 +214,12 @@ def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
         return result_of(version, unpickle_table(load(reader, version, 0, version.record.rows)))
     start, stop = rows_wanted(reader, version, schema, wanted)
     if wanted.columns is None or what == "series":
-        table = load(reader, version, start, stop)
+        table = load(reader, version, start, stop, None, columns_of_objects(schema))
     else:
         positions = _positions(schema, wanted.columns)
-        table = load(reader, version, start, stop, np.sort(schema.place[positions]))
-        table.schema = select(schema, positions)
+        selected = select(schema, positions)
+        table = load(reader, version, start, stop, np.sort(schema.place[positions]), columns_of_objects(selected))
+        table.schema = selected
     return result_of(version, denormalize(table))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from coldframe.catalog.keys import data_key, head_key
@@ -19,6 +21,7 @@ from coldframe.format.columns import decode_column
 from coldframe.format.schema import Schema
 from coldframe.format.segments import BLOCK
 from coldframe.format.table import Table
+from coldframe.frames.strings import to_objects, to_pool
 from coldframe.parallel import map_jobs
 from coldframe.stores.base import Buffer, Fetch, Reader
 
@@ -30,6 +33,8 @@ WAVE = 32 * 1024 * 1024
 """At most about this many encoded bytes are held at once,"""
 DISTANT_WAVE = 128 * 1024 * 1024
 """or so many that are on their way from a store whose answers take their time."""
+MANY_OBJECTS = 256 * 1024
+"""From so many rows on, Python objects are made while other columns are decoded."""
 
 
 @dataclass(slots=True)
@@ -48,14 +53,28 @@ class Part:
     payloads: list[Buffer]
     size: int
 
+    def only(self, chosen: NDArray[np.bool_]) -> Part:
+        """The same with some of its blocks."""
+        blocks = self.blocks[chosen]
+        return replace(self, blocks=blocks, payloads=[], size=int(blocks["length"].sum()))
+
 
 def load(
-    reader: Reader, version: Version, start: int, stop: int, columns: NDArray[Any] | None = None
+    reader: Reader,
+    version: Version,
+    start: int,
+    stop: int,
+    columns: NDArray[Any] | None = None,
+    objects: Sequence[int] = (),
 ) -> Table:
-    """Rows `start` to `stop` of a version, whole or some columns (ascending stored positions)."""
+    """Rows `start` to `stop` of a version, whole or some columns (ascending stored positions).
+
+    Columns of strings whose stored positions in the result are among `objects` are wanted as Python objects: where it
+    saves time these are made while other columns are decoded.
+    """
     schema = version.contents.schema()
     slices, begin = version.contents.slices(start, stop)
-    return load_slices(reader, version, slices, begin, start, stop, schema, columns)
+    return load_slices(reader, version, slices, begin, start, stop, schema, columns, objects)
 
 
 def load_slices(
@@ -67,6 +86,7 @@ def load_slices(
     stop: int,
     schema: Schema,
     columns: NDArray[Any] | None = None,
+    objects: Sequence[int] = (),
 ) -> Table:
     """Rows `start` to `stop` out of slices of which the first begins at row `begin`."""
     assembly = Assembly(schema, columns, stop - start)
@@ -77,14 +97,52 @@ def load_slices(
     if reader.distant and sum(part.inlined is None for part in parts) > 1:
         _load_from_afar(reader, assembly, parts, dictionaries)
         return assembly.finish()
+    meanwhile = None
+    if objects and stop - start >= MANY_OBJECTS:
+        meanwhile, parts = _texts_first(reader, assembly, parts, dictionaries, objects)
     for wave in _waves(parts, WAVE):
         fetch_parts(reader, wave)
         dictionaries.fetch(wave)
         small = len(wave) < SHARED_PARTS or sum(part.size for part in wave) < PARALLEL
-        map_jobs(lambda part: decode_part(assembly, part, dictionaries), wave, inline=small)
+        map_jobs(partial(decode_part, assembly, dictionaries), wave, inline=small, meanwhile=meanwhile)
+        meanwhile = None
         for part in wave:
             part.payloads = []
     return assembly.finish()
+
+
+def _texts_first(
+    reader: Reader, assembly: Assembly, parts: list[Part], dictionaries: SharedDictionaries, objects: Sequence[int]
+) -> tuple[Callable[[], None], list[Part]]:
+    """Decode the strings: what makes Python objects of them, to be called while the rest of the parts is decoded.
+
+    Making an object needs the GIL, and decoding numbers does not: both are done at once. So are making the strings of
+    a dictionary that all slices share and decoding the codes.
+    """
+    texts, rest = [], []
+    for part in parts:
+        fixed = np.array([dtype.fixed for dtype in part.source.types], dtype=np.bool_)
+        mine = np.repeat(fixed, np.diff(part.source.bounds))[part.blocks["first"]]
+        texts.append(part.only(~mine))
+        rest.append(part.only(mine))
+    fetch_parts(reader, texts)
+    dictionaries.fetch(texts)
+    pools: dict[int, NDArray[Any]] = {}
+
+    def make_pools() -> None:
+        for values in dictionaries.fetched(pa.large_string()):
+            pools[id(values)] = to_pool(values)
+
+    def make_objects() -> None:
+        for position in objects:
+            column = assembly.strings(position)
+            column.objects = to_objects(column, pools.get(id(column.values)))
+
+    # Whose a dictionary is can only be told where all columns of strings are wanted as objects.
+    columns = np.diff(assembly.schema.bounds)[[not dtype.fixed for dtype in assembly.schema.types]]
+    meanwhile = make_pools if len(objects) == columns.sum() else None
+    map_jobs(partial(decode_part, assembly, dictionaries), texts, meanwhile=meanwhile)
+    return make_objects, [part for part in rest if len(part.blocks)]
 
 
 def load_times(reader: Reader, version: Version, slices: Slices, number: int) -> Numbers:
@@ -115,7 +173,7 @@ def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[Part], dicti
 
     def load_part(part: Part) -> None:
         fetch_parts(reader, [part])
-        decode_part(assembly, part, dictionaries)
+        decode_part(assembly, dictionaries, part)
         part.payloads = []
 
     for wave in _waves(parts, DISTANT_WAVE):
@@ -123,7 +181,7 @@ def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[Part], dicti
         reader.concurrently(load_part, wave)
 
 
-def decode_part(assembly: Assembly, part: Part, dictionaries: SharedDictionaries) -> None:
+def decode_part(assembly: Assembly, dictionaries: SharedDictionaries, part: Part) -> None:
     """Decode the blocks of a part into the memory of a table."""
     try:
         assembly.add(
@@ -264,6 +322,12 @@ class SharedDictionaries:
             fetch = Fetch(key, list(zip(rows["offset"].tolist(), ends, strict=True)))
             payloads = fetch_pieces(self.reader, [(fetch, inlined)])[0]
             self.payloads[segment].update(zip(ordered, payloads, strict=True))
+
+    def fetched(self, kind: Any) -> Iterator[Any]:
+        """The strings of every dictionary that was fetched, as an Arrow array of the given type each."""
+        for payloads, dictionaries in zip(self.payloads, self.dictionaries, strict=True):
+            for number in payloads:
+                yield dictionaries.values(number, kind)
 
     def of(self, segment: int) -> Dictionaries | None:
         """One of the dictionary segments, by its number; None for -1."""

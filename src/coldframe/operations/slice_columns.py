@@ -87,7 +87,7 @@ class SliceColumns:
         """The columns, in the order in which they were wanted."""
         if fetched.assembly is not None:
             for part in fetched.parts:
-                decode_part(fetched.assembly, part, self._shared)
+                decode_part(fetched.assembly, self._shared, part)
             by_position = dict(zip(sorted(fetched.columns), columns_of(fetched.assembly.finish()), strict=True))
             return [by_position[column] for column in fetched.columns]
         row = self._slices.slices[fetched.index].item()
