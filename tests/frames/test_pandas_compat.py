@@ -94,3 +94,19 @@ def test_frequencies_this_pandas_does_not_know():
 def test_names_of_frequencies(freq):
     offset = pd.tseries.frequencies.to_offset(freq)
     assert pandas_compat.offset_of(pandas_compat.freq_name(offset)) == offset
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("kind", ["M8", "m8", "Europe/Berlin", "+05:30", "UTC"])
+@pytest.mark.parametrize("name", [None, "when", 7])
+def test_index_of_instants(kind, unit, name):
+    plain_kind = "m8" if kind == "m8" else "M8"
+    values = np.array([-5, 0, 10**9, np.iinfo(np.int64).min], dtype=np.int64).view(f"{plain_kind}[{unit}]")
+    zone = None if kind in ("M8", "m8") else pd.DatetimeTZDtype(unit, kind)
+    fast = pandas_compat.index_of_instants(values, name, zone)
+    public = pandas_compat.index_of_instants_checked(values, name, zone)
+    pd.testing.assert_index_equal(fast, public, exact=True)
+    assert fast.name == public.name == name
+    assert fast.freq is public.freq is None
+    assert fast.get_indexer(public[:3]).tolist() == [0, 1, 2]
+    assert np.shares_memory(fast.asi8, values)

@@ -75,9 +75,32 @@ def _datetime_array() -> Any:
     return type(pd.DatetimeIndex([]).array)
 
 
+@lru_cache(maxsize=1)
+def _timedelta_array() -> Any:
+    return type(pd.TimedeltaIndex([]).array)
+
+
 def _zoned(values: NDArray[Any], dtype: pd.DatetimeTZDtype) -> Any:
     # Integers given for a zoned type are instants in UTC, in the type's unit.
     return pd.DatetimeIndex(values, dtype=dtype, copy=False).array
+
+
+def index_of_instants(values: NDArray[Any], name: Any, zoned: pd.DatetimeTZDtype | None = None) -> pd.Index:
+    """An index around instants (with a zone: of UTC) or durations, a numpy array of them, without looking at each."""
+    of_instants = values.dtype.kind == "M"
+    try:
+        array = _datetime_array() if of_instants else _timedelta_array()
+        held = array._simple_new(values, dtype=zoned or values.dtype)  # noqa: SLF001
+        return (pd.DatetimeIndex if of_instants else pd.TimedeltaIndex)._simple_new(held, name=name)  # noqa: SLF001
+    except (AttributeError, TypeError):
+        return index_of_instants_checked(values, name, zoned)
+
+
+def index_of_instants_checked(values: NDArray[Any], name: Any, zoned: pd.DatetimeTZDtype | None = None) -> pd.Index:
+    """The public twin of `index_of_instants`."""
+    if zoned is not None:
+        return pd.DatetimeIndex(values.view("i8"), dtype=zoned, name=name, copy=False)
+    return (pd.DatetimeIndex if values.dtype.kind == "M" else pd.TimedeltaIndex)(values, name=name, copy=False)
 
 
 def frame_from_blocks(blocks: Blocks, index: pd.Index, columns: pd.Index) -> pd.DataFrame:

@@ -209,13 +209,8 @@ def _plain_index(table: Table, meta: FrameMeta, *, whole: bool) -> pd.Index:
     if not dtype.temporal:
         array = _array(values, dtype, schema, 0, meta)
         return pd.Index(array, dtype=array.dtype, name=name, copy=False)
-    index: Any
-    if dtype.zone is not None:
-        index = pd.DatetimeIndex(values, dtype=zoned(dtype.unit, dtype.zone), name=name, copy=False)
-    elif dtype.kind == "timestamp":
-        index = pd.DatetimeIndex(values.view(numpy_of(dtype)), name=name, copy=False)
-    else:
-        index = pd.TimedeltaIndex(values.view(numpy_of(dtype)), name=name, copy=False)
+    zone = None if dtype.zone is None else zoned(dtype.unit, dtype.zone)
+    index = pandas_compat.index_of_instants(values.view(numpy_of(dtype)), name, zone)
     if whole and meta.freq is not None:
         pandas_compat.pin_freq(index, meta.freq)
     return index
