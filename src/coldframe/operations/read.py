@@ -214,11 +214,12 @@ def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
         return result_of(version, unpickle_table(load(reader, version, 0, version.record.rows)))
     start, stop = rows_wanted(reader, version, schema, wanted)
     if wanted.columns is None or what == "series":
-        table = load(reader, version, start, stop, None, columns_of_objects(schema))
+        table = load(reader, version, start, stop, None, partial(columns_of_objects, schema))
     else:
         positions = _positions(schema, wanted.columns)
         selected = select(schema, positions)
-        table = load(reader, version, start, stop, np.sort(schema.place[positions]), columns_of_objects(selected))
+        stored = np.sort(schema.place[positions])
+        table = load(reader, version, start, stop, stored, partial(columns_of_objects, selected))
         table.schema = selected
     return result_of(version, denormalize(table))
 

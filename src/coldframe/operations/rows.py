@@ -65,12 +65,12 @@ def load(
     start: int,
     stop: int,
     columns: NDArray[Any] | None = None,
-    objects: Sequence[int] = (),
+    objects: Callable[[], Sequence[int]] | None = None,
 ) -> Table:
     """Rows `start` to `stop` of a version, whole or some columns (ascending stored positions).
 
-    Columns of strings whose stored positions in the result are among `objects` are wanted as Python objects: where it
-    saves time these are made while other columns are decoded.
+    `objects` tells the stored positions in the result of the columns of strings that are wanted as Python objects:
+    where it saves time these are made while other columns are decoded.
     """
     schema = version.contents.schema()
     slices, begin = version.contents.slices(start, stop)
@@ -86,7 +86,7 @@ def load_slices(
     stop: int,
     schema: Schema,
     columns: NDArray[Any] | None = None,
-    objects: Sequence[int] = (),
+    objects: Callable[[], Sequence[int]] | None = None,
 ) -> Table:
     """Rows `start` to `stop` out of slices of which the first begins at row `begin`."""
     assembly = Assembly(schema, columns, stop - start)
@@ -98,8 +98,8 @@ def load_slices(
         _load_from_afar(reader, assembly, parts, dictionaries)
         return assembly.finish()
     meanwhile = None
-    if objects and stop - start >= MANY_OBJECTS:
-        meanwhile, parts = _texts_first(reader, assembly, parts, dictionaries, objects)
+    if objects is not None and stop - start >= MANY_OBJECTS and (wanted := objects()):
+        meanwhile, parts = _texts_first(reader, assembly, parts, dictionaries, wanted)
     for wave in _waves(parts, WAVE):
         fetch_parts(reader, wave)
         dictionaries.fetch(wave)
