@@ -160,8 +160,9 @@ def test_instants_keep_repeats():
     assert found.isna().sum() == 1000
 
 
-def test_objects_of_very_many_strings_are_gathered_with_every_reference_counted():
-    distinct, rows = strings._SCATTERED, strings._MANY_ROWS + 5
+@pytest.mark.parametrize("distinct", [1, 3, 13, 14, 15, 62, 63, 1_000, strings._SCATTERED])
+def test_every_reference_to_a_gathered_object_is_counted(distinct):
+    rows = strings._MANY_ROWS + 5
     values = pa.array(np.arange(distinct), pa.int64()).cast(pa.large_string())
     codes = np.random.default_rng(0).integers(-2, distinct, rows).astype(np.int32)
     codes[-3:] = [NONE, NAN, distinct - 1]
@@ -181,7 +182,25 @@ def test_objects_of_very_many_strings_are_gathered_with_every_reference_counted(
     assert counted - sys.getrefcount(kept) == (codes == number).sum()
     del expected
     assert abs(sys.getrefcount(None) - before) < 100
+
+
+@pytest.mark.parametrize("code", [0, -1, -2])
+@pytest.mark.parametrize("rows", [1, strings._MANY_ROWS])
+def test_one_object_for_all_rows(rows, code):
+    value = "only one"
+    column = StringColumn(pa.array([value, "another"], pa.large_string()), np.full(rows, code, np.int32))
+    made = strings.to_objects(column)
+    assert len(made) == rows
+    assert {type(one) for one in made[[0, -1]]} == {{0: str, -1: type(None), -2: float}[code]}
+    if code == 0:
+        assert (made == value).all()
+        kept = made[0]
+        counted = sys.getrefcount(kept)
+        del made
+        assert counted - sys.getrefcount(kept) == rows
+
+
+@pytest.mark.parametrize(("distinct", "code", "shift"), [(5, 7, 0), (5, -3, 2), (100, 100, 0), (100, -3, 2)])
+def test_a_code_without_an_object_is_refused(distinct, code, shift):
     with pytest.raises(ValueError):
-        strings._gather_by_counts(np.empty(5, dtype=object), np.array([7], np.int32), 0)
-    with pytest.raises(ValueError):
-        strings._gather_by_counts(np.empty(5, dtype=object), np.array([-3], np.int32), 2)
+        strings._gather_by_counts(np.empty(distinct, dtype=object), np.array([code], np.int32), shift)

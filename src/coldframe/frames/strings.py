@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from coldframe.exceptions import UserInputException
+from coldframe.format.occurrences import occurrences
 from coldframe.format.table import NAN, NONE, StringColumn
 from coldframe.frames import refusals
 from coldframe.frames.refusals import Place
@@ -28,9 +30,11 @@ _GATHERED = 1 << 16
 """Rows gathered at a time: their places fit into a core's cache."""
 _SCATTERED = 1 << 17
 """From so many distinct strings on, objects lie too far apart to be reached row by row,"""
-_MANY_ROWS = 1 << 20
+_FEW = 64
+"""and so few are written faster run by run,"""
+_MANY_ROWS = 1 << 18
 """if there are so many rows."""
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 """So many of them are one thread's at a time."""
 
 
@@ -187,8 +191,12 @@ def to_pool(values: pa.LargeStringArray) -> NDArray[Any]:
 
 def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
     """The object of each code."""
+    made = np.empty(len(codes), dtype=object)
+    if not len(codes):
+        return made
+    least, most = int(codes.min()), int(codes.max())
     shift = 0
-    if len(codes) and codes.min() < 0:
+    if least < 0:
         # Codes are moved up by two, so that none is negative: gathering without a check of each is a third faster.
         shift = 2
         pool = np.empty(len(objects) + 2, dtype=object)
@@ -196,10 +204,12 @@ def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
         pool[2 + NONE] = None
         pool[2:] = objects
         objects = pool
-    if len(objects) >= _SCATTERED and len(codes) >= _MANY_ROWS:
+    if least == most:
+        made.fill(objects[least + shift])
+    elif len(codes) >= _MANY_ROWS and not _FEW < len(objects) < _SCATTERED:
         return _gather_by_counts(objects, codes, shift)
-    made = np.empty(len(codes), dtype=object)
-    _take(objects, codes, shift, made)
+    else:
+        _take(objects, codes, shift, made)
     return made
 
 
@@ -213,15 +223,24 @@ def _take(pool: NDArray[Any], codes: NDArray[np.int32], shift: int, made: NDArra
 
 
 def _gather_by_counts(objects: NDArray[Any], codes: NDArray[np.int32], shift: int) -> NDArray[Any]:
-    """The object at each code + shift: all are taken as often as they are wanted, and then put in order.
+    """The object at each code + shift: all are written as often as they are wanted, and then put in order.
 
-    Taking an object adds one to its reference count. In the order of the codes that is a miss of the cache each time,
-    where the objects are too many for it; in their own order it is not. Putting them in order moves only what the new
-    array holds already, so it does not concern reference counts, and lets the GIL go.
+    Writing an object adds one to its reference count. In the order of the codes that is a miss of the cache each time,
+    where the objects are too many for it; in their own order it is not, and where they are few it is a fill. Putting
+    them in order moves only what the array holds already, so it does not concern reference counts, and lets the GIL go.
     """
-    pieces = [slice(start, start + _PIECE) for start in range(0, len(codes), _PIECE)]
-    counts = sum(map_jobs(lambda piece: np.bincount(codes[piece] + shift, minlength=len(objects)), pieces))
-    made = np.repeat(objects, counts)
+    size = max(_PIECE, 4 * len(objects))
+    pieces = [slice(start, start + size) for start in range(0, len(codes), size)]
+    counts = np.add.reduce(map_jobs(lambda piece: occurrences(codes[piece] + shift, len(objects)), pieces))
+    stops = np.cumsum(counts)
+    if len(stops) != len(objects) or stops[-1] != len(codes):
+        raise ValueError("a code without an object")
+    if len(objects) > _FEW:
+        made = np.repeat(objects, counts)
+    else:
+        made = np.empty(len(codes), dtype=object)
+        for value, (start, stop) in zip(objects, pairwise([0, *stops.tolist()]), strict=True):
+            made[start:stop].fill(value)
     given, wanted = _addresses(objects), _addresses(made)
     map_jobs(lambda piece: _take(given, codes[piece], shift, wanted[piece]), pieces)
     return made

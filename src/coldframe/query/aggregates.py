@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
+from coldframe.format.occurrences import occurrences
 from coldframe.format.table import StringColumn
 from coldframe.query.columns import NAT, Column, blank, coded
 from coldframe.query.keys import Pool
@@ -382,18 +383,18 @@ class Aggregates:
             made.grow(size, moved)
         for slot, column in values.items():
             if column.present is not None or slot in self._counts:
-                self._count(slot, groups, column)
-        np.add.at(self.rows.array, groups, 1)
+                self._count(slot, groups, size, column)
+        _add_occurrences(self.rows.array, groups, size)
         for output, made in zip(self._outputs, self._made, strict=True):
             made.add(groups, values[output.slot])
 
-    def _count(self, slot: int, groups: Groups, column: Values) -> None:
+    def _count(self, slot: int, groups: Groups, size: int, column: Values) -> None:
         # Until a value is missing, rows are counted once for all columns.
         if slot not in self._counts:
             self._counts[slot] = Space(np.int64, 0)
             self._counts[slot].array = self.rows.array.copy()
         present = groups if column.present is None else groups.take(column.present)
-        np.add.at(self._counts[slot].array, present, 1)
+        _add_occurrences(self._counts[slot].array, present, size)
 
     def finish(self, groups: Groups) -> list[Column]:
         """The outputs for some groups."""
@@ -402,3 +403,11 @@ class Aggregates:
             counted = self._counts.get(output.slot, self.rows)
             result.append(made.finish(groups, counted.array[groups]))
         return result
+
+
+def _add_occurrences(counts: NDArray[Any], groups: Groups, size: int) -> None:
+    """Count the rows of each of `size` groups; where groups are many, without a place for each beside the counts."""
+    if 4 * size <= len(groups):
+        counts[:size] += occurrences(groups, size)
+    else:
+        np.add.at(counts, groups, 1)
