@@ -51,6 +51,10 @@ def parse_as_of(as_of: Any) -> AsOf:
 def nanoseconds(moment: dt.date) -> int:
     """A date or datetime as nanoseconds since 1970 UTC; naive means UTC, a date midnight. Exact, of any size."""
     stamp = pd.Timestamp(moment)
+    try:
+        return int(stamp.value)
+    except OverflowError:  # out of reach of 64 bits of nanoseconds
+        pass
     if stamp.tz is not None:
         stamp = stamp.tz_convert("UTC")
     stamp = stamp.tz_localize(None)
