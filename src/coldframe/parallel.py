@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import TypeVar
@@ -75,8 +75,13 @@ def map_jobs(
     return [results[number] for number in range(len(jobs))]
 
 
-def stream_jobs(work: Callable[[T], R], jobs: Iterable[T], *, ahead: int | None = None) -> Iterator[R]:
-    """Apply `work` to each job on all cores and yield the results in order, at most `ahead` of them unconsumed."""
+def stream_jobs(
+    work: Callable[[T], R], jobs: Iterable[T], *, ahead: int | None = None
+) -> Generator[R, None, None]:
+    """Apply `work` to each job on all cores and yield the results in order, at most `ahead` of them unconsumed.
+
+    When it has ended, been closed, or raised, no job is running any more.
+    """
     limit = ahead if ahead is not None else cores() + 1
     pending: list[Future[R]] = []
     try:

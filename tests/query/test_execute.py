@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 
 import msgspec
@@ -11,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coldframe import parallel
 from coldframe.exceptions import InternalException, SchemaException, UnsortedDataException, UserInputException
 from coldframe.frames.meta import frame_meta, replace_meta
 from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pandas_out import denormalize
 from coldframe.parallel import map_jobs
+from coldframe.query import aggregates, execute, resample
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.columns import Column
 from coldframe.query.execute import run
@@ -504,3 +507,62 @@ def test_slices_that_were_reduced_are_let_go(sliced, query):
     run(make_plan(query.clauses, source.schema), source)
     assert len(source.given) == 200
     assert source.most <= 10
+
+
+@pytest.fixture
+def slow(sliced, monkeypatch):
+    """A source that takes its time, read by three threads, and the slices that are being loaded."""
+    monkeypatch.setattr(parallel, "cores", lambda: 3)
+    monkeypatch.setattr(execute, "cores", lambda: 3)
+    monkeypatch.setattr(parallel, "_pool", None)
+    monkeypatch.setattr(execute, "alone", lambda _rows: False)
+    monkeypatch.setattr(execute, "_HANDED", 1)
+    index = pd.date_range("2024", periods=600, freq="s")
+    table = normalize(pd.DataFrame({"k": np.arange(600) % 3, "v": np.arange(600.0)}, index=index), symbol="prices")
+    source = sliced(table, 10, ordered=True)
+    working: list[int] = []
+    load = source.load
+
+    def slowly(at, columns):
+        working.append(at)
+        time.sleep(0.02)
+        loaded = load(at, columns)
+        working.remove(at)
+        if at == source.broken:
+            raise ZeroDivisionError
+        return loaded
+
+    source.load, source.broken = slowly, None
+    return source, working
+
+
+@pytest.mark.parametrize("where", ["slice", "reducer"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        QueryBuilder().groupby("k").agg({"v": "sum"}),
+        QueryBuilder().groupby("k").agg({"v": "median"}),
+        QueryBuilder().resample("1min").agg({"v": "sum"}),
+        QueryBuilder().resample("1min").agg({"v": "median"}),
+        QueryBuilder().resample("1min", origin="start").agg({"v": "sum"}),
+    ],
+    ids=str,
+)
+def test_no_slice_is_worked_on_any_more_when_a_query_has_failed(slow, monkeypatch, query, where):
+    """What slices look at is lent until the query ends, and it ends by an error too."""
+    source, working = slow
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    if where == "slice":
+        source.broken = 4
+    else:
+        monkeypatch.setattr(aggregates.Aggregates, "add", fail)
+        monkeypatch.setattr(resample._RunByRun, "add", fail)
+    try:
+        run(make_plan(query.clauses, source.schema), source)
+    except ZeroDivisionError:
+        assert working == [], "seen while the error, and all frames with it, is alive"
+    else:
+        pytest.fail("the error got lost")

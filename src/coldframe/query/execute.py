@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from coldframe.parallel import cores, map_jobs, stream_jobs
 from coldframe.query.batch import Batch
 from coldframe.query.collect import alone, collect
 from coldframe.query.columns import Column
-from coldframe.query.group import group
+from coldframe.query.group import Stream, group
 from coldframe.query.layout import renumbered
 from coldframe.query.memory import keep_freed
 from coldframe.query.prune import Known, prune
@@ -133,9 +134,11 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
     if isinstance(reducer, Group | Bucket):
         _announce(source, batches, *_one_by_one(steps), reducer.reads - _reads(steps))
     if isinstance(reducer, Group):
-        return group(_stream(batches, steps, inline=inline), reducer)
+        with _streaming(batches, steps, inline=inline) as stream:
+            return group(stream, reducer)
     if isinstance(reducer, Bucket):
-        return resample(_stream(batches, steps, inline=inline), reducer, ordered=source.ordered)
+        with _streaming(batches, steps, inline=inline) as stream:
+            return resample(stream, reducer, ordered=source.ordered)
     fields = [(field.slot, field.dtype) for field in stage.exit.fields]
     if reducer is None:
         return _gather(stage, source, batches, steps, fields)
@@ -242,8 +245,13 @@ def _do(batch: Batch, steps: Live) -> Batch:
     return batch
 
 
-def _stream(batches: list[Batch], steps: Live, *, inline: bool) -> Callable[[Callable[[Batch], Any]], Iterator[Any]]:
-    """For a reducer: does the steps and the reducer's own work on each batch, and gives the results in order."""
+@contextmanager
+def _streaming(batches: list[Batch], steps: Live, *, inline: bool) -> Iterator[Stream]:
+    """For a reducer: does the steps and the reducer's own work on each batch, and gives the results in order.
+
+    When the context is left, by an error too, no batch is being worked on any more: what it looks at may be lent.
+    """
+    opened: list[Generator[Any, None, None]] = []
 
     def stream(work: Callable[[Batch], Any]) -> Iterator[Any]:
         def both(batch: Batch) -> Any:
@@ -256,11 +264,15 @@ def _stream(batches: list[Batch], steps: Live, *, inline: bool) -> Callable[[Cal
         if inline or cores() < 2:
             results = map(both, batches)
         else:
-            jobs = stream_jobs(lambda some: [both(batch) for batch in some], _shared_out(batches))
-            results = chain.from_iterable(jobs)
+            opened.append(stream_jobs(lambda some: [both(batch) for batch in some], _shared_out(batches)))
+            results = chain.from_iterable(opened[-1])
         return (result for result in results if result is not None)
 
-    return stream
+    try:
+        yield stream
+    finally:
+        for jobs in opened:
+            jobs.close()
 
 
 def _shared_out(batches: list[Batch]) -> list[list[Batch]]:
