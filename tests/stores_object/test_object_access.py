@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from coldframe.exceptions import ArcticException, ErrorCode, KeyNotFoundException, PermissionException, StorageException
 from coldframe.stores.object_uri import parse
+from coldframe.testing.servers.answering import Answer, Answering, Asked
 from coldframe.testing.servers.identities import (
     ALL_ACTIONS,
     allow_assuming,
@@ -388,28 +387,18 @@ def test_a_wrong_region_is_known_as_such(far):
             work()
 
 
-class LikeAmazon(BaseHTTPRequestHandler):
+class LikeAmazon(Answering):
     """Refuses everybody, but says in its headers where the bucket is."""
 
-    def answer(self):
-        self.send_response(403 if "Authorization" not in self.headers else 301)
-        self.send_header("x-amz-bucket-region", "eu-west-1")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_GET = do_HEAD = do_PUT = answer  # noqa: N815 - the names that the base class looks for
-
-    def log_message(self, *_):
-        pass
+    def answer(self, asked: Asked) -> Answer:
+        status = 403 if "Authorization" not in asked.headers else 301
+        return Answer(status, headers={"x-amz-bucket-region": "eu-west-1"})
 
 
 @pytest.fixture
 def like_amazon():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), LikeAmazon)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-    server.server_close()
+    with LikeAmazon() as service:
+        yield service.port
 
 
 def test_a_wrong_region_names_the_right_one(like_amazon):

@@ -11,10 +11,10 @@ import stat
 from urllib.parse import urlencode
 
 import pytest
-from tests.stores_object.answering import Answering
 
 from coldframe.exceptions import ArcticException, KeyNotFoundException, PermissionException
 from coldframe.stores.object_uri import parse
+from coldframe.testing.servers.answering import Answer, Answering, Asked
 from coldframe.testing.servers.azurite import ACCOUNT, KEY
 
 
@@ -65,13 +65,13 @@ class Service(Answering):
         self.bearers: list[str] = []
         super().__init__()
 
-    def answer(self, method, path, headers, body) -> tuple[int, str]:
-        self.asked.append(path)
-        if path.startswith("/identity"):
-            return 200, json.dumps({"access_token": "a machine's token", "expires_on": "4070908800",
-                                    "expires_in": "3600", "token_type": "Bearer"})
-        self.bearers.append(headers["Authorization"])
-        return 404, "<Error><Code>BlobNotFound</Code></Error>"
+    def answer(self, asked: Asked) -> Answer:
+        self.asked.append(asked.path)
+        if asked.path.startswith("/identity"):
+            return Answer(200, json.dumps({"access_token": "a machine's token", "expires_on": "4070908800",
+                                           "expires_in": "3600", "token_type": "Bearer"}))
+        self.bearers.append(asked.headers["Authorization"])
+        return Answer(404, "<Error><Code>BlobNotFound</Code></Error>")
 
 
 @pytest.fixture

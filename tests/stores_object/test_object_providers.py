@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 from botocore.config import Config
-from tests.stores_object.answering import Answering
 
 from coldframe.exceptions import PermissionException
 from coldframe.stores.credentials.aws import Chain
 from coldframe.stores.object_uri import parse
+from coldframe.testing.servers.answering import Answer, Answering, Asked
 from coldframe.testing.servers.identities import ALL_ACTIONS, allow_assuming, make_role, make_user
 
 SECONDS = 2
@@ -47,8 +47,12 @@ class Source(Answering):
         self.granted.append(found["Credentials"])
         return found["Credentials"]
 
-    def answer(self, method, path, headers, body) -> tuple[int, str]:
-        self.asked.append((method, path))
+    def answer(self, asked: Asked) -> Answer:
+        self.asked.append((asked.method, asked.path))
+        return Answer(*self._say(asked))
+
+    def _say(self, asked: Asked) -> tuple[int, str]:
+        method, path, headers, body = asked
         if self.broken:
             return 500, "out of order"
         if path == "/container":
@@ -61,9 +65,9 @@ class Source(Answering):
             return 200, self._plain(Code="Success") if path.endswith("/my-role") else "my-role"
         if path.startswith("/federation/credentials"):
             return (200, self._sso()) if headers["x-amz-sso_bearer_token"] == "signed in" else (401, "{}")
-        asked = parse_qs(body)
-        if asked.get("Action") == ["AssumeRoleWithWebIdentity"] and asked["RoleArn"] == [ROLE]:
-            return (200, self._xml()) if asked["WebIdentityToken"] == ["it is me"] else (403, "")
+        form = parse_qs(body.decode())
+        if form.get("Action") == ["AssumeRoleWithWebIdentity"] and form["RoleArn"] == [ROLE]:
+            return (200, self._xml()) if form["WebIdentityToken"] == ["it is me"] else (403, "")
         return 404, ""
 
     def _plain(self, **more) -> str:

@@ -15,10 +15,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from coldframe.testing.servers.answering import Answer, Answering, Asked
+
+_XML = {"Content-Type": "application/xml"}
 
 
 @dataclass(frozen=True)
@@ -41,119 +45,73 @@ class _Object:
     etag: str
     modified: float = field(default_factory=time.time)
 
+    def described(self) -> dict[str, str]:
+        return {"ETag": self.etag, "x-goog-generation": str(self.generation),
+                "Last-Modified": formatdate(self.modified, usegmt=True)}
 
-class _Buckets:
-    def __init__(self, bucket: str) -> None:
-        self.lock = threading.Lock()
-        self.objects: dict[str, dict[str, _Object]] = {bucket: {}}
-        self.generations = itertools.count(time.time_ns() // 1000)
+    def entry(self, name: str) -> str:
+        """Its entry in a listing."""
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(self.modified))
+        return (f"<Contents><Key>{escape(name)}</Key><Generation>{self.generation}</Generation>"
+                f"<LastModified>{moment}</LastModified><ETag>{escape(self.etag)}</ETag><Size>{len(self.data)}</Size>"
+                "</Contents>")
 
 
 @contextlib.contextmanager
 def running(*, bucket: str = "test-bucket") -> Iterator[GcsServer]:
     """A started stub, in threads of this process."""
-    buckets = _Buckets(bucket)
-    handler = type("Handler", (_Handler,), {"buckets": buckets})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield GcsServer(f"http://127.0.0.1:{server.server_address[1]}", bucket)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with _Service(bucket) as service:
+        yield GcsServer(service.url, bucket)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    buckets: _Buckets
+class _Service(Answering):
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._objects: dict[str, _Object] = {}
+        self._lock = threading.Lock()
+        self._generations = itertools.count(time.time_ns() // 1000)
+        super().__init__()
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-    def _locate(self) -> tuple[dict[str, _Object] | None, str, dict[str, str]]:
-        url = urlsplit(self.path)
+    def answer(self, asked: Asked) -> Answer:
+        if asked.method == "POST":
+            return _refused(501, "NotImplemented", "Uploads in parts are not part of this stub.")
+        url = urlsplit(asked.path)
         bucket, _, name = url.path.lstrip("/").partition("/")
-        query = {key: values[0] for key, values in parse_qs(url.query, keep_blank_values=True).items()}
-        return self.buckets.objects.get(unquote(bucket)), unquote(name), query
+        if unquote(bucket) != self._bucket:
+            return _refused(404, "NoSuchBucket", "The specified bucket does not exist.")
+        name = unquote(name)
+        if asked.method == "PUT":
+            return self._put(name, asked)
+        if asked.method == "DELETE":
+            return self._delete(name)
+        if not name:
+            return self._list({key: values[0] for key, values in parse_qs(url.query, keep_blank_values=True).items()})
+        return _object(self._objects.get(name), asked.headers)
 
-    def do_GET(self) -> None:
-        objects, name, query = self._locate()
-        if objects is None:
-            self._refuse(404, "NoSuchBucket", "The specified bucket does not exist.")
-        elif not name:
-            self._list(objects, query)
-        else:
-            self._object(objects.get(name))
+    def _put(self, name: str, asked: Asked) -> Answer:
+        wanted = asked.headers.get("x-goog-if-generation-match")
+        if wanted is not None and not wanted.isdigit():
+            return _refused(400, "InvalidArgument", "Invalid argument.")
+        with self._lock:
+            found = self._objects.get(name)
+            if wanted is not None and int(wanted) != (found.generation if found else 0):
+                return _refused(412, "PreconditionFailed",
+                                "At least one of the pre-conditions you specified did not hold.")
+            etag = f'"{hashlib.md5(asked.body, usedforsecurity=False).hexdigest()}"'
+            made = self._objects[name] = _Object(asked.body, next(self._generations), etag)
+        return Answer(200, b"", made.described())
 
-    do_HEAD = do_GET  # noqa: N815 - the name that the base class looks for
+    def _delete(self, name: str) -> Answer:
+        with self._lock:
+            found = self._objects.pop(name, None)
+        return _refused(404, "NoSuchKey", "The specified key does not exist.") if found is None else Answer(204)
 
-    def do_PUT(self) -> None:
-        data = self._body()
-        objects, name, _ = self._locate()
-        if objects is None:
-            self._refuse(404, "NoSuchBucket", "The specified bucket does not exist.")
-            return
-        if not self.headers.get("x-goog-if-generation-match", "0").isdigit():
-            self._refuse(400, "InvalidArgument", "Invalid argument.")
-            return
-        with self.buckets.lock:
-            if not self._condition_holds(objects.get(name)):
-                made = None
-            else:
-                etag = f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
-                made = objects[name] = _Object(data, next(self.buckets.generations), etag)
-        if made is None:
-            self._refuse(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
-        else:
-            self._answer(200, b"", self._describe(made))
-
-    def do_DELETE(self) -> None:
-        objects, name, _ = self._locate()
-        with self.buckets.lock:
-            found = objects.pop(name, None) if objects is not None else None
-        if found is None:
-            self._refuse(404, "NoSuchKey", "The specified key does not exist.")
-        else:
-            self._answer(204, b"", {})
-
-    def do_POST(self) -> None:
-        self._body()
-        self._refuse(501, "NotImplemented", "Uploads in parts are not part of this stub.")
-
-    def _condition_holds(self, found: _Object | None) -> bool:
-        wanted = self.headers.get("x-goog-if-generation-match")
-        return wanted is None or int(wanted) == (found.generation if found else 0)
-
-    def _object(self, found: _Object | None) -> None:
-        if found is None:
-            self._refuse(404, "NoSuchKey", "The specified key does not exist.")
-            return
-        if self.headers.get("If-None-Match") == found.etag:
-            self._answer(304, b"", self._describe(found))
-            return
-        headers = self._describe(found)
-        span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if span is None:
-            self._answer(200, found.data, headers)
-            return
-        start = int(span[1])
-        stop = min(int(span[2]) + 1 if span[2] else len(found.data), len(found.data))
-        if start >= len(found.data):
-            self._refuse(416, "InvalidRange", "The requested range cannot be satisfied.")
-            return
-        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(found.data)}"
-        self._answer(206, found.data[start:stop], headers)
-
-    def _list(self, objects: dict[str, _Object], query: dict[str, str]) -> None:
+    def _list(self, query: dict[str, str]) -> Answer:
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
         after = query.get("continuation-token") or query.get("start-after", "")
         limit = min(int(query.get("max-keys", "1000")), 1000)
-        with self.buckets.lock:
-            names = sorted((name for name in objects if name.startswith(prefix)), key=str.encode)
+        with self._lock:
+            names = sorted((name for name in self._objects if name.startswith(prefix)), key=str.encode)
             parts: list[str] = []
             folders: list[str] = []
             last, more = "", False
@@ -168,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
                     folders.append(folder)
                 else:
                     last = name
-                    parts.append(self._entry(name, objects[name]))
+                    parts.append(self._objects[name].entry(name))
                 if len(parts) + len(folders) >= limit:
                     more = True
                     break
@@ -176,32 +134,26 @@ class _Handler(BaseHTTPRequestHandler):
         token = f"<NextContinuationToken>{escape(last)}</NextContinuationToken>" if more else ""
         body = ('<?xml version="1.0" encoding="UTF-8"?><ListBucketResult>'
                 f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{''.join(parts)}{common}</ListBucketResult>")
-        self._answer(200, body.encode(), {"Content-Type": "application/xml"})
+        return Answer(200, body, _XML)
 
-    def _entry(self, name: str, found: _Object) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(found.modified))
-        return (f"<Contents><Key>{escape(name)}</Key><Generation>{found.generation}</Generation>"
-                f"<LastModified>{moment}</LastModified><ETag>{escape(found.etag)}</ETag><Size>{len(found.data)}</Size>"
-                "</Contents>")
 
-    def _describe(self, found: _Object) -> dict[str, str]:
-        return {"ETag": found.etag, "x-goog-generation": str(found.generation),
-                "Last-Modified": formatdate(found.modified, usegmt=True)}
+def _object(found: _Object | None, headers: Message) -> Answer:
+    if found is None:
+        return _refused(404, "NoSuchKey", "The specified key does not exist.")
+    described = found.described()
+    if headers.get("If-None-Match") == found.etag:
+        return Answer(304, b"", described)
+    span = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("Range", ""))
+    if span is None:
+        return Answer(200, found.data, described)
+    start = int(span[1])
+    stop = min(int(span[2]) + 1 if span[2] else len(found.data), len(found.data))
+    if start >= len(found.data):
+        return _refused(416, "InvalidRange", "The requested range cannot be satisfied.")
+    described["Content-Range"] = f"bytes {start}-{stop - 1}/{len(found.data)}"
+    return Answer(206, found.data[start:stop], described)
 
-    def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
 
-    def _refuse(self, status: int, code: str, message: str) -> None:
-        body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
-        self._answer(status, body.encode(), {"Content-Type": "application/xml"})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status not in (204, 304):
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-        self.wfile.flush()
+def _refused(status: int, code: str, message: str) -> Answer:
+    body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return Answer(status, body, _XML)
