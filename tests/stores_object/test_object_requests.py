@@ -12,6 +12,7 @@ from coldframe.arctic import Arctic
 from coldframe.catalog.keys import head_key
 from coldframe.catalog.records import Head, encode_head
 from coldframe.exceptions import InternalException, NoSuchVersionException
+from coldframe.format.segments import read_directory
 from coldframe.items import WritePayload
 from coldframe.operations import encode as encoding
 from coldframe.stores.object_requests import BATCHES
@@ -29,6 +30,18 @@ def wide(rows: int, index: pd.Index | None = None) -> pd.DataFrame:
     """Eight columns of numbers that do not compress."""
     values = np.random.default_rng(1).standard_normal((rows, 8))
     return pd.DataFrame(values, columns=list("abcdefgh"), index=index)
+
+
+def stored_blocks(uri: str) -> dict[str, list[int]]:
+    """The bytes of each block of the library's one symbol, by the column that it holds."""
+    found: dict[str, list[int]] = {}
+    store = parse(uri).store("lib")
+    for entry in store.list("data/"):
+        directory = read_directory(store.get(entry.key).data)
+        for first, count, length in directory.blocks[["first", "count", "length"]].tolist():
+            assert count == 1
+            found.setdefault(directory.schema.names[int(directory.schema.order[first])] or "index", []).append(length)
+    return {name: sorted(lengths, reverse=True) for name, lengths in found.items()}
 
 
 @pytest.fixture
@@ -236,14 +249,18 @@ class TestReads:
         begun = sorted(seen.started for seen in proxy.log)
         assert begun[-1] - begun[0] < 3, "one after the other they take six seconds"
 
-    def test_one_column_of_eight_is_all_that_comes(self, library, proxy, asked):
+    @pytest.mark.parametrize("timed", [False, True], ids=["rows", "times"])
+    def test_one_column_of_eight_is_all_that_comes(self, uri, library, proxy, asked, timed):
         rows = 250_000
-        library.write("s", wide(rows))
+        times = pd.DatetimeIndex(np.cumsum(np.random.default_rng(2).integers(1, 10**9, rows)))
+        library.write("s", wide(rows, times if timed else None))
+        blocks = stored_blocks(uri)
+        assert blocks["c"] == [100_000 * 8, 100_000 * 8, 50_000 * 8], "the short last slice has a block for it too"
         requests = asked(lambda: library.read("s", columns=["c"]))
         assert set(requests) == {"GET"}
-        assert len(requests) <= 1 + 3, "the head, and a range of each of three slices"
-        # A block of the last slice, which is short, holds two columns.
-        assert rows * 8 <= sum(seen.received for seen in proxy.log) < (rows + 50_000) * 8 * 1.02
+        ranges = [seen.received for seen in proxy.log if "/data/" in seen.target]
+        assert sorted(ranges) == sorted(blocks["c"] + blocks.get("index", [])), "a range for each block, nothing else"
+        assert len(requests) == len(ranges) + 1, "and the head"
 
     def test_a_date_range_takes_the_blocks_in_it(self, library, proxy, asked):
         rows = 250_000

@@ -41,6 +41,8 @@ __all__ = ["BLOCK", "Directory", "EncodedSegment", "Encoder", "column_groups", "
 
 BLOCK_VALUES = 131_072
 """A block holds about this many values, and at least one column."""
+ALONE_ROWS = 32_768
+"""Over so many rows a column is a block by itself: reading it moves no other column's bytes."""
 SEGMENT_BYTES = 8 * 1024 * 1024
 COLUMNS_PER_SEGMENT = 127
 SLICE_ROWS = 100_000
@@ -202,7 +204,7 @@ class Encoder:
 
     def _runs(self, first: int, count: int, rows: int) -> Iterator[tuple[int, int, int]]:
         """The blocks of a column group: their type's position and their range of stored columns."""
-        most = max(1, BLOCK_VALUES // max(rows, 1))
+        most = 1 if rows >= ALONE_ROWS else max(1, BLOCK_VALUES // max(rows, 1))
         for kind, (low, high) in enumerate(pairwise(self._starts)):
             step = most if self.table.schema.types[kind].fixed else 1
             stop = min(high, first + count)
