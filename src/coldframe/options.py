@@ -98,7 +98,8 @@ class LibraryOptions:
     dedup : bool, default False
         Whether a write stores again what the previous version already holds, or refers to it.
     rows_per_segment : int, default 100_000
-        Rows in one object. 0 means the default.
+        Rows in one object. 0 means the default, with which an object store keeps up to four times as many rows in one
+        object where they take little space.
     columns_per_segment : int, default 127
         Columns in one object. 0 means the default.
     encoding_version : EncodingVersion, optional

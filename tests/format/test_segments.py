@@ -78,8 +78,8 @@ class TestCutting:
 
     @pytest.mark.parametrize(("rows", "counts"), [(20_000, [6, 2]), (32_767, [4, 4]), (32_768, [1] * 8)])
     def test_a_column_of_many_rows_is_alone_though_two_would_fit(self, rows, counts):
-        table = Table(Schema.of(list("abcdefgh"), [FLOAT] * 8), rows, [Band(np.random.default_rng(0).random((8, rows)))])
-        [segment] = Encoder(table).slice(0, rows)
+        values = np.random.default_rng(0).random((8, rows))
+        [segment] = Encoder(Table(Schema.of(list("abcdefgh"), [FLOAT] * 8), rows, [Band(values)])).slice(0, rows)
         assert segment.blocks["count"].tolist() == counts
 
     def test_blocks_never_cross_groups_or_types(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from tests.query.random_queries import COMPARISONS, queries
 
 from coldframe.exceptions import ArcticException
 from coldframe.library import Library
+from coldframe.operations import encode
 from coldframe.operations.source import StoredSource
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.expressions import col
@@ -49,6 +51,17 @@ def in_pieces(random: Random, frame: pd.DataFrame, rows: int) -> Library:
         lib.append("s", wrong.iloc[start:stop], validate_index=False)
     if wrong is not frame:
         lib.update("s", frame.iloc[stretch])
+    return lib
+
+
+def in_growing_slices(frame: pd.DataFrame, rows: int, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """The same in one write, as a store has it that wants few objects: slices after the first have more rows."""
+    store = MemoryStore()
+    store.limits = replace(store.limits, packed=1 << 30)
+    lib = library(store, rows_per_segment=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(encode, "DEFAULT_ROWS", rows)
+        lib.write("s", frame, validate_index=False)
     return lib
 
 
@@ -96,6 +109,7 @@ def check_any(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = [queries(random, frame) for _ in range(4)]
     libraries = [in_one_write(frame, rows) for rows in SIZES[::-1]]
     libraries += [in_pieces(random, frame, rows) for rows in SIZES]
+    libraries += [in_growing_slices(frame, rows, monkeypatch) for rows in SIZES[:-1]]
     check(libraries, asked, monkeypatch, seed)
 
 

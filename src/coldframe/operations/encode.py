@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -25,6 +26,10 @@ from coldframe.stores.base import Buffer
 T = TypeVar("T")
 
 DEFAULT_ROWS = 100_000
+LONGEST = 4
+"""Where rows pack well a slice has up to this many times as many of them,"""
+HELD = 16 * 1024 * 1024
+"""but not more than take about this many bytes in memory: that is what reading a few of them may decode."""
 STREAMED = 32 * 1024 * 1024
 """A table of more bytes than this goes to the store while it is being encoded, before the commit."""
 PARALLEL = 1024 * 1024
@@ -118,8 +123,14 @@ def encode(
         builder.dictionary = Dictionary(new_id(), len(shared.data), shared.blocks.tobytes())
     size = table_bytes(table)
     jobs: list[tuple[int, int, int, int]] = []
-    for start in range(0, table.rows, rows_per_segment):
-        stop = min(start + rows_per_segment, table.rows)
+    step, begin = rows_per_segment, 0
+    done = _trial(catalog, encoder, table, rows_per_segment)
+    if done is not None:
+        step *= times_longer(len(done.data), size * done.rows // table.rows, catalog.store.limits.packed)
+        begin = done.rows
+        builder.add_slice(0, begin, 1)
+    for start in range(begin, table.rows, step):
+        stop = min(start + step, table.rows)
         groups = encoder.groups(stop - start)
         builder.add_slice(start, stop, len(groups))
         jobs.extend((start, stop, first, count) for first, count in groups)
@@ -127,8 +138,8 @@ def encode(
     def objects() -> Iterator[tuple[bytes, Buffer]]:
         if shared is not None and builder.dictionary is not None:
             yield builder.dictionary.id, shared.data
-        small = size < PARALLEL
-        for segment in map(encoder.encode, *zip(*jobs, strict=True)) if small else _in_parallel(encoder, jobs):
+        rest = (encoder.encode(*job) for job in jobs) if size < PARALLEL else _in_parallel(encoder, jobs)
+        for segment in chain([] if done is None else [done], rest):
             yield builder.add_segment(segment), segment.data
 
     if not jobs:
@@ -138,6 +149,30 @@ def encode(
         return Encoded(builder.slices(), kept)
     catalog.store.put_many((data_key(symbol, identifier), data) for identifier, data in objects())
     return Encoded(builder.slices())
+
+
+def _trial(catalog: Catalog, encoder: Encoder, table: Table, rows: int) -> EncodedSegment | None:
+    """The first slice, where its size is to tell how many rows the next ones get; else None.
+
+    Only where the store wants it, the library's `rows_per_segment` is the default, and a longer slice would still be
+    one segment.
+    """
+    if not catalog.store.limits.packed or rows != DEFAULT_ROWS or table.rows <= 2 * rows:
+        return None
+    groups = encoder.groups(LONGEST * rows)
+    return encoder.encode(0, rows, *groups[0]) if len(groups) == 1 else None
+
+
+def times_longer(encoded: int, held: int, packed: int) -> int:
+    """How many times as many rows the slices after the first get: a power of two.
+
+    `encoded` and `held` are the first one's bytes in the store and in memory, `packed` what the store aims at. Only
+    powers of two: a table that is written again is to be cut where it was, because deduplication compares slices.
+    """
+    times = 1
+    while 2 * times <= LONGEST and 2 * times * encoded <= packed and 2 * times * held <= HELD:
+        times *= 2
+    return times
 
 
 def _in_parallel(encoder: Encoder, jobs: list[tuple[int, int, int, int]]) -> Iterator[EncodedSegment]:

@@ -115,11 +115,15 @@ class Limits:
         A head that passes this many bytes seals its older records.
     segment : int
         Aimed-at size of a segment in bytes.
+    packed : int
+        Where the rows of a slice pack into fewer bytes than this, slices get more rows: each object costs a request.
+        0: as many rows as the library says, however few bytes they are.
     """
 
     inline_piece: int = 16 * 1024
     head: int = 128 * 1024
     segment: int = 8 * 1024 * 1024
+    packed: int = 0
 
 
 class Reader(ABC):

@@ -74,7 +74,7 @@ class ObjectStore(Store):
         Whether this process has deleted the library: old handles must not bring parts of it back.
     """
 
-    limits = Limits(inline_piece=16 * 1024, head=128 * 1024, segment=8 * 1024 * 1024)
+    limits = Limits(inline_piece=16 * 1024, head=128 * 1024, segment=8 * 1024 * 1024, packed=1024 * 1024)
     grace = 3600.0
     atomic = False
     distant = True
