@@ -143,14 +143,13 @@ def _heads(reader: Reader, symbol: str | None) -> dict[str, Head]:
 
 
 def _live_symbols(reader: Reader, catalog: Catalog) -> list[str]:
+    # A library may have very many symbols: this is short work for each.
+    spelled = [key[len(HEADS) :] for key, size in reader.list(HEADS) if not is_tombstone(size)]
     names: list[str] = []
     shortened: list[str] = []
-    for entry in reader.list(HEADS):
-        if is_tombstone(entry.size):
-            continue
-        name = decode_symbol(entry.key[len(HEADS) :])
+    for spelling, name in zip(spelled, map(decode_symbol, spelled), strict=True):
         if name is None:
-            shortened.append(entry.key)
+            shortened.append(HEADS + spelling)
         else:
             names.append(name)
     for key, stored in zip(shortened, reader.get_many(shortened), strict=True):

@@ -145,8 +145,14 @@ class ObjectStore(Store):
             start = max(start, start_after)
         inside, after = (f"{base}{folder}" if folder else self._folder), (base + start if start else "")
         for page in pages(self._requests, inside, after, f"{inside}/{prefix.rpartition('/')[2]}"):
-            for path, size in page:
-                key = unescape(path[len(base):])
+            keys = [path[len(base) :] for path, _ in page]
+            sizes = [size for _, size in page]
+            if "!" in "".join(keys):
+                keys = [unescape(key) for key in keys]
+            elif keys[0] > start_after and keys[0].startswith(prefix) and keys[-1].startswith(prefix):
+                yield from map(Entry, keys, sizes)  # and so all between them
+                continue
+            for key, size in zip(keys, sizes, strict=True):
                 if key.startswith(prefix):
                     if key > start_after:
                         yield Entry(key, size)
