@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from coldframe import parallel
+from coldframe import config, parallel
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +87,54 @@ def test_what_is_done_meanwhile_may_fail(inline):
     with pytest.raises(ValueError, match="meanwhile"):
         parallel.map_jobs(lambda _: done.append(time.sleep(0.01)), range(1_000), inline=inline, meanwhile=meanwhile)
     assert len(done) < 1_000, "no more jobs are taken"
+
+
+class TestTheSetting:
+    @pytest.fixture(autouse=True)
+    def _as_it_is(self, monkeypatch):
+        monkeypatch.undo()  # the number of cores is what is tried
+        monkeypatch.setattr(config, "_from_code", {})
+        monkeypatch.setattr(config, "_from_environment", {})
+        monkeypatch.setattr(parallel, "_pool", None)
+        monkeypatch.setattr(parallel, "processors", lambda: 3)
+
+    def most_at_once(self, call) -> int:
+        """The most jobs that ran at a time."""
+        lock, running, most = threading.Lock(), 0, 0
+
+        def work(_: int) -> None:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.01)
+            with lock:
+                running -= 1
+
+        call(work, list(range(40)))
+        return most
+
+    def test_without_it_there_are_as_many_threads_as_cores(self):
+        assert parallel.cores() == 3
+        assert parallel.pool()._max_workers == 3
+        for useless in (0, -2):
+            config.set_config_int("VersionStore.NumCPUThreads", useless)
+            assert parallel.cores() == 3
+
+    @pytest.mark.parametrize("threads", [1, 2, 5])
+    def test_it_bounds_what_runs_at_a_time(self, threads):
+        parallel.pool()
+        config.set_config_int("VersionStore.NumCPUThreads", threads)
+        assert self.most_at_once(parallel.map_jobs) == threads
+        assert self.most_at_once(lambda work, jobs: list(parallel.stream_jobs(work, jobs, ahead=9))) == threads
+
+    def test_it_comes_from_the_environment_too(self):
+        config.set_config_from_env_vars({"COLDFRAME_VersionStore_NumCPUThreads_int": "2"})
+        assert parallel.cores() == 2
+
+    def test_a_pool_that_is_replaced_still_does_what_it_was_given(self):
+        before = parallel.pool()
+        config.set_config_int("VersionStore.NumCPUThreads", 2)
+        assert parallel.pool() is not before
+        assert parallel.pool() is parallel.pool()
+        assert before.submit(lambda: 7).result() == 7

@@ -15,6 +15,9 @@ What is read:
 ``S3Storage.VerifySSL``                   not set  0: certificates of S3, Azure, GCS and STS are not verified; 1: they
                                                    are, whatever the connection string says
 ``S3Storage.DeleteBatchSize``             1000     objects that one request deletes, at most 1000
+``VersionStore.NumCPUThreads``            cores    threads that encode and decode, from the next call on; by default as
+                                                   many as this process may use cores, by its affinity and by the
+                                                   quota of its container
 ``VersionStore.NumIOThreads``             64       requests to an object store at a time, where the connection string
                                                    has no ``connections``
 ========================================  =======  ==========================================================

@@ -1,7 +1,8 @@
 """The one place that decides how many threads work, and on what.
 
-Encoding and decoding let the GIL go, so a process keeps one pool of as many threads as it may use cores. Small
-jobs run in the calling thread: handing a job over costs more than decoding a small block.
+Encoding and decoding let the GIL go, so a process keeps one pool of as many threads as it may use cores, or as the
+setting ``VersionStore.NumCPUThreads`` says. Small jobs run in the calling thread: handing a job over costs more than
+decoding a small block.
 """
 
 from __future__ import annotations
@@ -13,24 +14,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import TypeVar
 
+from coldframe.config import get_config_int
+from coldframe.quota import processors
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
+_threads = 0
 
 
 def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    """How many threads encode and decode at a time: as the setting says, or as many as this process has cores."""
+    told = get_config_int("VersionStore.NumCPUThreads") or 0
+    return told if told > 0 else processors()
 
 
 def pool() -> ThreadPoolExecutor:
     """The process's pool of workers for encoding and decoding."""
-    global _pool
+    global _pool, _threads
     with _lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(cores(), thread_name_prefix="coldframe")
+        if _pool is None or _threads != cores():
+            # One that is replaced is not shut down: whoever holds it may still submit; its threads end with it.
+            _threads = cores()
+            _pool = ThreadPoolExecutor(_threads, thread_name_prefix="coldframe")
         return _pool
 
 
