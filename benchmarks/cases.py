@@ -35,8 +35,8 @@ def turn_alone(_library: Any, turn: int) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
-    """One operation.
+class Operation:
+    """What both libraries do in turn, wherever they keep their data.
 
     Attributes
     ----------
@@ -48,27 +48,37 @@ class Case:
         `prepare(library)`: writes what the operation needs, once, untimed.
     argument : callable
         `argument(library, turn)`: makes what the timed call is given, before every call, untimed.
-    goal, floor : float or None
-        Wanted ratio of ArcticDB's time to ours, and the least that is accepted. None: for information.
-    rounds : int
-        How often the turn passes from one library to the other.
-    calls : int
-        How many calls each library makes when it has the turn.
     compare : callable or None
         Makes of a result what must be equal on both sides. None: results are not compared.
-    exact : bool
-        Whether floats must be equal to the last bit; sums depend on the order in which they are added up.
     """
 
     name: str
     run: Callable[[Library, Any], Any]
     prepare: Callable[[Library], None] = nothing
     argument: Callable[[Library, int], Any] = turn_alone
+    compare: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(Operation):
+    """One operation on embedded stores.
+
+    Attributes
+    ----------
+    goal, floor : float or None
+        Wanted ratio of ArcticDB's time to ours, and the least that is accepted. None: for information.
+    rounds : int
+        How often the turn passes from one library to the other.
+    calls : int
+        How many calls each library makes when it has the turn.
+    exact : bool
+        Whether floats must be equal to the last bit; sums depend on the order in which they are added up.
+    """
+
     goal: float | None = None
     floor: float | None = None
     rounds: int = 9
     calls: int = 1
-    compare: Callable[[Any], Any] | None = None
     exact: bool = True
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from benchmarks import data
-from benchmarks.cases import nothing, turn_alone
+from benchmarks.cases import Operation
 from benchmarks.reading import frame
 
 VERSIONS = 100
@@ -16,18 +16,11 @@ OLD = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class BucketCase:
-    """One operation in a bucket.
+class BucketCase(Operation):
+    """One operation in a bucket; it is prepared without latency, and given arguments so too.
 
     Attributes
     ----------
-    name : str
-    run : callable
-        `run(library, argument)`: what is timed.
-    prepare : callable
-        `prepare(library)`: once, untimed, without latency.
-    argument : callable
-        `argument(library, turn)`: before every call, untimed, with a library opened without latency.
     floors : pair of float, or None
         The least ratio of ArcticDB's time to ours that is accepted, without latency and with 20 ms. None: for
         information.
@@ -35,18 +28,11 @@ class BucketCase:
         Whether every call is made on a library that was opened just before it, by a connection of its own.
     calls : int
         How many are timed without latency; with latency a third of them.
-    compare : callable or None
-        Makes of a result what must be equal on both sides.
     """
 
-    name: str
-    run: Callable[[Any, Any], Any]
-    prepare: Callable[[Any], None] = nothing
-    argument: Callable[[Any, int], Any] = turn_alone
     floors: tuple[float, float] | None = None
     cold: bool = False
     calls: int = 30
-    compare: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
