@@ -116,7 +116,7 @@ class TestTheSetting:
 
     def test_without_it_there_are_as_many_threads_as_cores(self):
         assert parallel.cores() == 3
-        assert parallel.pool()._max_workers == 3
+        assert parallel.pool().limit == 3
         for useless in (0, -2):
             config.set_config_int("VersionStore.NumCPUThreads", useless)
             assert parallel.cores() == 3

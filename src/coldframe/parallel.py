@@ -7,22 +7,21 @@ decoding a small block.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import count
 from typing import TypeVar
 
 from coldframe.config import get_config_int
 from coldframe.quota import processors
+from coldframe.workers import Workers, settle
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
-_threads = 0
+_PATIENCE = 0.5
+"""Seconds that an interrupted call waits for jobs that are running: those that wait for a distant store take longer."""
+_pool: Workers | None = None
 
 
 def cores() -> int:
@@ -31,15 +30,14 @@ def cores() -> int:
     return told if told > 0 else processors()
 
 
-def pool() -> ThreadPoolExecutor:
+def pool() -> Workers:
     """The process's pool of workers for encoding and decoding."""
-    global _pool, _threads
-    with _lock:
-        if _pool is None or _threads != cores():
-            # One that is replaced is not shut down: whoever holds it may still submit; its threads end with it.
-            _threads = cores()
-            _pool = ThreadPoolExecutor(_threads, thread_name_prefix="coldframe")
-        return _pool
+    global _pool
+    workers, limit = _pool, cores()
+    if workers is None or workers.limit != limit:
+        # Two threads may both make one; whoever holds one that was replaced may still use it.
+        workers = _pool = Workers(limit, "cpu")
+    return workers
 
 
 def map_jobs(
@@ -69,18 +67,25 @@ def map_jobs(
                 failed[number] = error
 
     helpers = [pool().submit(take_jobs) for _ in range(workers)]
-    if meanwhile is not None:
-        try:
+    try:
+        if meanwhile is not None:
             meanwhile()
-        except BaseException as error:  # noqa: BLE001 - raised below, before the error of any job
-            failed[-1] = error
-    take_jobs()
-    for helper in helpers:
-        if not helper.cancel():
-            helper.result()
+        take_jobs()
+        if not failed:
+            settle(helpers)
+    except BaseException as error:  # noqa: BLE001 - raised below, before the error of any job
+        failed[-1] = error
     if failed:
-        raise failed[min(failed)]
+        foremost = _foremost(failed)
+        settle(helpers, None if isinstance(foremost, Exception) else _PATIENCE)
+        raise foremost
     return [results[number] for number in range(len(jobs))]
+
+
+def _foremost(failed: dict[int, BaseException]) -> BaseException:
+    """The error to raise: an interruption, else that of the earliest job."""
+    interruptions = (error for error in failed.values() if not isinstance(error, Exception))
+    return next(interruptions, failed[min(failed)])
 
 
 def stream_jobs(
@@ -92,6 +97,7 @@ def stream_jobs(
     """
     limit = ahead if ahead is not None else cores() + 1
     pending: list[Future[R]] = []
+    patience: float | None = None
     try:
         for job in jobs:
             pending.append(pool().submit(work, job))
@@ -99,20 +105,10 @@ def stream_jobs(
                 yield pending.pop(0).result()
         while pending:
             yield pending.pop(0).result()
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        patience = _PATIENCE
+        raise
     finally:
-        for future in pending:
-            future.cancel()
-        for future in pending:
-            if not future.cancelled():
-                future.exception()
-
-
-def _forget_pool_after_fork() -> None:
-    # A forked child has none of its parent's threads, and the lock may have been held by one of them.
-    global _pool, _lock
-    _pool = None
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool_after_fork)
+        settle(pending, patience)

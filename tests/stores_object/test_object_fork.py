@@ -214,12 +214,12 @@ def test_a_child_of_a_parent_that_never_used_obstore_needs_no_helper(uri):
     assert done.returncode == 0, done.stderr
 
 
-def stalled(proxy, script: str) -> subprocess.Popen[str]:
-    """A process that has said that it is ready, and then asks a server that does not answer."""
+def stalled(proxy, script: str, path: str = "") -> subprocess.Popen[str]:
+    """A process that has said that it is ready, and then asks a server that does not answer (what has this `path`)."""
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "ready", process.stderr.read()
-    proxy.inject("stall")
+    proxy.inject("stall", path=path)
     process.stdin.write("\n")
     process.stdin.flush()
     return process
@@ -257,15 +257,20 @@ def test_ctrl_c_works_within_a_second(ministack_server, prefix, proxy, operation
     "library.read('much')", "library.read_batch([f's{n}' for n in range(30)])", "library.write('much', much)",
     "library.write_batch([WritePayload(f's{n}', much) for n in range(5)])", "library.append('s1', small)",
     "library.snapshot('x')", "library.list_versions()", "library.delete('s1')", "library.verify()",
-    "arctic.list_libraries()"])
+    "arctic.list_libraries()", ("library.read('much')", "/data/"),
+    ("library.read('much', query_builder=q[q['a'] > 0])", "/data/"),
+    ("library.read('much', query_builder=q.groupby('b').agg({'c': 'sum'}))", "/data/"),
+    ("list(library.read('much', lazy=True).collect_batches(1_000))", "/data/"),
+    ("library.read_batch_and_join(['much', 'much'], q.concat('outer'))", "/data/")])
 def test_ctrl_c_ends_a_call_on_a_library(ministack_server, prefix, proxy, call):
     """And the process with it: nothing waits for the threads that still wait for the server."""
+    call, path = call if isinstance(call, tuple) else (call, "")
     proxy.stall = 20
     uri = ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix)
     script = textwrap.dedent(f"""
         import signal, sys, time
         import numpy as np, pandas as pd
-        from coldframe import Arctic, LibraryOptions, WritePayload
+        from coldframe import Arctic, LibraryOptions, QueryBuilder, WritePayload
         signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where tests run in the background
         arctic = Arctic({uri!r})
         library = arctic.create_library("lib", LibraryOptions(rows_per_segment=20_000))
@@ -274,6 +279,7 @@ def test_ctrl_c_ends_a_call_on_a_library(ministack_server, prefix, proxy, call):
         library.write("much", much)
         for n in range(30):
             library.write(f"s{{n}}", small)
+        q = QueryBuilder()
         print("ready", flush=True)
         sys.stdin.readline()
         try:
@@ -282,7 +288,7 @@ def test_ctrl_c_ends_a_call_on_a_library(ministack_server, prefix, proxy, call):
             print(time.monotonic(), flush=True)
             sys.exit(9)
     """)
-    process = stalled(proxy, script)
+    process = stalled(proxy, script, path)
     while not any(seen.fault for seen in proxy.log):
         assert process.poll() is None
         time.sleep(0.02)

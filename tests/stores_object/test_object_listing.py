@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from coldframe.stores import object_listing
 from coldframe.stores.object_listing import boundaries, pages
 from coldframe.stores.object_uri import parse
-from coldframe.stores.object_workers import Workers
+from coldframe.workers import Workers
 
 NAMES = st.lists(st.text("abcxyzABC0189_%-~!", min_size=1, max_size=6), max_size=200, unique=True)
 

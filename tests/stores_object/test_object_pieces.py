@@ -28,7 +28,7 @@ from coldframe.stores.object_failures import TRANSIENT, Failure, Kind, understan
 from coldframe.stores.object_paths import escape, library_name, library_path, listing_start, unescape
 from coldframe.stores.object_ranges import cut, plan
 from coldframe.stores.object_retry import Patience
-from coldframe.stores.object_workers import Workers
+from coldframe.workers import Workers
 
 KEYS = st.text(alphabet="/.!~ab%\\", min_size=1, max_size=12)
 

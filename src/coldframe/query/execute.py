@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any, cast
 
@@ -270,9 +270,11 @@ def _streaming(batches: list[Batch], steps: Live, *, inline: bool) -> Iterator[S
 
     try:
         yield stream
-    finally:
+    except BaseException as error:
         for jobs in opened:
-            jobs.close()
+            with suppress(BaseException):
+                jobs.throw(error)
+        raise
 
 
 def _shared_out(batches: list[Batch]) -> list[list[Batch]]:

@@ -16,7 +16,7 @@ from coldframe.stores.object_errors import Attempted, Operation, explain
 from coldframe.stores.object_failures import STALE_CREDENTIALS, Failure, Kind
 from coldframe.stores.object_region import bucket_region, located
 from coldframe.stores.object_target import Target
-from coldframe.stores.object_workers import Workers, shared
+from coldframe.workers import Workers, shared
 
 T = TypeVar("T")
 NONE: frozenset[object] = frozenset()

@@ -1,18 +1,18 @@
-"""The threads that wait for object stores: daemons, so that an interrupted program ends at once.
+"""The threads that work beside the caller's: daemons, so that an interrupted program ends at once.
 
-A request cannot be interrupted. So the main thread, the only one that Ctrl-C reaches, never makes one itself: it hands
-it over and waits in Python.
+A request to an object store cannot be interrupted. So the main thread, the only one that Ctrl-C reaches, never makes
+one itself: it hands it over and waits in Python. What encodes and decodes may make requests, too.
 """
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
-
-from coldframe.stores import fork
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,10 +33,11 @@ class Workers:
     def __init__(self, limit: int, name: str = "io") -> None:
         self.limit = limit
         self.name = name
-        self.renew_after_fork()
-        fork.renew_in_child(self)
+        self._renew()
+        _all.add(self)
 
-    def renew_after_fork(self) -> None:
+    def _renew(self) -> None:
+        # A forked child has none of its parent's threads, and a lock may have been held by one of them.
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads = 0
@@ -72,7 +73,7 @@ class Workers:
         try:
             return [future.result() for future in futures]
         except Exception:
-            _settle(futures)
+            settle(futures)
             raise
         except BaseException:
             _abandon(futures)
@@ -98,7 +99,7 @@ class Workers:
             for future in list(pending):
                 future.result()
         except Exception:
-            _settle(pending)
+            settle(pending)
             raise
         except BaseException:
             _abandon(pending)
@@ -122,9 +123,9 @@ class Workers:
                     self._idle += 1
 
 
-def _settle(futures: Iterable[Future[Any]]) -> None:
-    for future in _abandon(futures):
-        future.exception()
+def settle(futures: Iterable[Future[Any]], patience: float | None = None) -> None:
+    """Cancel what has not started and wait for the rest, or for at most `patience` seconds."""
+    wait(_abandon(futures), patience)
 
 
 def _abandon(futures: Iterable[Future[Any]]) -> list[Future[Any]]:
@@ -133,6 +134,7 @@ def _abandon(futures: Iterable[Future[Any]]) -> list[Future[Any]]:
 
 
 _thread = threading.local()
+_all: weakref.WeakSet[Workers] = weakref.WeakSet()
 _shared: dict[tuple[int, str], Workers] = {}
 
 
@@ -142,3 +144,12 @@ def shared(limit: int, name: str = "io") -> Workers:
     if workers is None:
         workers = _shared.setdefault((limit, name), Workers(limit, name))
     return workers
+
+
+def _renew_after_fork() -> None:
+    for workers in list(_all):
+        workers._renew()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)
