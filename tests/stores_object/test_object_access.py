@@ -6,7 +6,9 @@ import os
 import time
 from dataclasses import replace
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from coldframe.exceptions import ArcticException, ErrorCode, KeyNotFoundException, PermissionException, StorageException
 from coldframe.stores.object_uri import parse
@@ -151,6 +153,18 @@ class TestRoles:
         assert storage.names() == ["lib"]
         refused(lambda: parse(server.uri(path_prefix=prefix, aws_auth="true", aws_profile="base")).names(), "base")
 
+    def test_the_session_is_called_what_the_profile_says(self, server, prefix, base, monkeypatch, tmp_path):
+        if server.name == "ceph":
+            pytest.skip("Ceph 16 does not say who asks: it has no GetCallerIdentity")
+        arn = make_role(server, [base.arn], ALL_ACTIONS)
+        self.use(monkeypatch, tmp_path, server, {"base": base}, {
+            "base": {}, "named": {"role_arn": arn, "source_profile": "base", "role_session_name": "the-night-job"}})
+        used = self.sts(server, prefix, "named").requests.keyring()
+        sts = boto3.client("sts", endpoint_url=server.endpoint, region_name=server.region,
+                           aws_access_key_id=used.access_key, aws_secret_access_key=used.secret_key,
+                           aws_session_token=used.token)
+        assert sts.get_caller_identity()["Arn"].endswith("/the-night-job")
+
     def test_a_reading_role_cannot_write(self, server, prefix, base, monkeypatch, tmp_path):
         arn = make_role(server, [base.arn], ["s3:GetObject", "s3:ListBucket"])
         self.use(monkeypatch, tmp_path, server, {"base": base},
@@ -249,9 +263,6 @@ class TestRoles:
 
 class TestExpiry:
     def assume(self, server, base, arn, seconds):
-        import boto3
-        from botocore.config import Config
-
         client = boto3.client("sts", endpoint_url=server.endpoint, region_name=server.region,
                               aws_access_key_id=base.access_key, aws_secret_access_key=base.secret_key,
                               config=Config(parameter_validation=False))

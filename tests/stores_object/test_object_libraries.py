@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import pickle
 import re
+import time
 import traceback
 
 import numpy as np
@@ -177,3 +178,22 @@ def test_deletions_are_made_in_batches(ministack_server, prefix, proxy, monkeypa
         store.delete(keys)
         assert proxy.count("POST") == proxy.count() == requests
     assert list(store.list("")) == []
+
+
+def test_an_arctic_with_a_callable(ministack_server, prefix):
+    """The key that it hands out is the one in use, and is asked for no more often than it must be."""
+    asked = []
+
+    def credentials():
+        asked.append(1)
+        return {"access_key": ministack_server.access_key, "secret_key": ministack_server.secret_key,
+                "expires_at": time.time() + 3600}
+
+    keys = f"&access={ministack_server.access_key}&secret={ministack_server.secret_key}"
+    arctic = Arctic(ministack_server.uri(path_prefix=prefix).replace(keys, ""), credentials=credentials)
+    library = arctic.create_library("lib")
+    for number in range(3):
+        library.append("s", frame(number * 10))
+    assert library.read("s").data["a"].tolist() == list(range(30))
+    assert asked == [1]
+    assert ministack_server.secret_key not in f"{arctic!r}{library!r}"

@@ -262,6 +262,14 @@ class TestReads:
         assert sorted(ranges) == sorted(blocks["c"] + blocks.get("index", [])), "a range for each block, nothing else"
         assert len(requests) == len(ranges) + 1, "and the head"
 
+    def test_rows_that_pack_are_few_objects(self, library, cold, asked):
+        rows = 1_000_000
+        whole = pd.DataFrame({"a": np.arange(rows) // 7, "b": np.arange(rows) % 2})
+        requests = asked(lambda: library.write("s", whole))
+        assert requests == ["PUT"] * 5, "slices of one, four, four and one times 100,000 rows, and the head"
+        assert asked(lambda: cold().read("s")) == ["GET"] * 6, "the library's options, the head, and each of the slices"
+        assert cold().read("s").data.equals(whole)
+
     def test_a_date_range_takes_the_blocks_in_it(self, library, proxy, asked):
         rows = 250_000
         index = pd.date_range("2024-01-01", periods=rows, freq="s")
