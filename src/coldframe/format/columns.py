@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from coldframe.format.gather import Dictionaries, split_codes
 from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn
 
-Record = Sequence[int]
+Record = tuple[int, ...]
 """A record of BLOCK as plain numbers, as `tolist` makes them."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,15 @@ from coldframe.operations.rows import (
 )
 from coldframe.query.columns import Column, Stepped, columns_of
 from coldframe.stores.base import Buffer, Fetch, Reader
+
+
+class _Stored(NamedTuple):
+    """A segment of a slice: where it lies, its bytes where that is the head, and the records of its blocks."""
+
+    identifier: bytes
+    key: str
+    inlined: bytes | None
+    blocks: list[Record]
 
 
 @dataclass(slots=True)
@@ -69,6 +79,9 @@ class SliceColumns:
         self._types: list[DType] = [self._schema.types[kind] for kind in kinds]  # by stored position
         self._shared = SharedDictionaries(reader, version, slices)
         self._alike = [self._is_alike(number) for number in range(len(version.contents.manifest.schemas))]
+        self._rows: list[tuple[int, ...]] = slices.slices.tolist()
+        self._segment_starts: list[int] = slices.segment_starts.tolist()
+        self._stored: dict[int, _Stored] = {}
 
     def fetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> list[Fetched]:
         """The bytes of some columns (positions in table order) of some slices."""
@@ -90,8 +103,7 @@ class SliceColumns:
                 decode_part(fetched.assembly, self._shared, part)
             by_position = dict(zip(sorted(fetched.columns), columns_of(fetched.assembly.finish()), strict=True))
             return [by_position[column] for column in fetched.columns]
-        row = self._slices.slices[fetched.index].item()
-        rows, offset, stored, dictionary = row[0], row[1], row[2], row[7]
+        rows, offset, stored, _, _, _, _, dictionary, _ = self._rows[fetched.index]
         span = None if rows == stored else (offset, offset + rows)
         found: dict[int, Column] = {}
         if fetched.times is not None:
@@ -121,38 +133,32 @@ class SliceColumns:
         )
 
     def _find(self, index: int, columns: Sequence[int]) -> Fetched:
-        slices = self._slices
-        if not self._alike[int(slices.slices["schema"][index])]:
+        if not self._alike[self._rows[index][6]]:
             return self._find_other(index, columns)
         segments: list[_Segment] = []
         found = Fetched(index, columns, segments)
         wanted = sorted([self._place[column] for column in columns])
-        low, high = int(slices.segment_starts[index]), int(slices.segment_starts[index + 1])
-        for number in range(low, high):
-            blocks, mine = self._blocks(number, wanted)
-            times = self._version.contents.times.get(slices.ids[number])
-            if times is not None and blocks and (blocks[0][0], blocks[0][1]) == (0, 1):
+        known = self._version.contents.times
+        for number in range(self._segment_starts[index], self._segment_starts[index + 1]):
+            stored = self._segment(number)
+            blocks, mine = _holding(stored.blocks, wanted)
+            if known and blocks and blocks[0][:2] == (0, 1) and stored.identifier in known:
                 # A search has decoded the time index, and checked it.
-                found.times, blocks, mine = times, blocks[1:], mine[1:]
+                found.times, blocks, mine = known[stored.identifier], blocks[1:], mine[1:]
             if blocks:
-                key, inlined = place_of(self._version, slices.ids[number])
-                fetch = Fetch(key, [(block[2], block[2] + block[3]) for block in blocks])
-                segments.append(_Segment(fetch, inlined, blocks, mine, []))
+                fetch = Fetch(stored.key, [(block[2], block[2] + block[3]) for block in blocks])
+                segments.append(_Segment(fetch, stored.inlined, blocks, mine, []))
         return found
 
-    def _blocks(self, segment: int, wanted: list[int]) -> tuple[list[Record], list[Sequence[int]]]:
-        """The blocks of a segment that hold any of some stored columns (ascending), and which each holds."""
-        slices = self._slices
-        start, stop = int(slices.block_starts[segment]), int(slices.block_starts[segment + 1])
-        blocks: list[Record] = []
-        columns: list[Sequence[int]] = []
-        for block in slices.blocks[start:stop].tolist():
-            low = bisect_left(wanted, block[0])
-            high = bisect_left(wanted, block[0] + block[1], low)
-            if low < high:
-                blocks.append(block)
-                columns.append(wanted[low:high])
-        return blocks, columns
+    def _segment(self, number: int) -> _Stored:
+        stored = self._stored.get(number)
+        if stored is None:
+            slices = self._slices
+            identifier = slices.ids[number]
+            start, stop = slices.block_starts[number : number + 2].tolist()
+            stored = _Stored(identifier, *place_of(self._version, identifier), slices.blocks[start:stop].tolist())
+            self._stored[number] = stored
+        return stored
 
     def _find_other(self, index: int, columns: Sequence[int]) -> Fetched:
         """Columns of a slice that was written with other columns or types: they are made to fit while decoded."""
@@ -166,10 +172,9 @@ class SliceColumns:
 
     def _dictionaries(self, found: list[Fetched]) -> Iterator[tuple[int, int]]:
         if self._slices.dictionaries:
-            segment_of = self._slices.slices["dictionary"].tolist()
             for each in found:
                 for segment in each.segments:
-                    yield from ((segment_of[each.index], block[8]) for block in segment.blocks)
+                    yield from ((self._rows[each.index][7], block[8]) for block in segment.blocks)
 
     def _decode_segment(
         self, segment: _Segment, stored: int, span: tuple[int, int] | None, dictionary: int, found: dict[int, Column]
@@ -193,6 +198,19 @@ class SliceColumns:
             for column in wanted:
                 at = column - first
                 found[column] = Column(dtype, values[at], None if valid is None else valid[at])
+
+
+def _holding(blocks: list[Record], wanted: list[int]) -> tuple[list[Record], list[Sequence[int]]]:
+    """The blocks that hold any of some stored columns (ascending), and which each holds."""
+    holding: list[Record] = []
+    columns: list[Sequence[int]] = []
+    for block in blocks:
+        low = bisect_left(wanted, block[0])
+        high = bisect_left(wanted, block[0] + block[1], low)
+        if low < high:
+            holding.append(block)
+            columns.append(wanted[low:high])
+    return holding, columns
 
 
 def _column(dtype: DType, numbers: Numbers, span: tuple[int, int] | None) -> Column:
