@@ -84,6 +84,23 @@ def pco() -> Table:
     )
 
 
+def decimals() -> Table:
+    """Floats with few digits behind the point, as whole numbers of four bytes."""
+    rows = 2 * ROWS
+    walk = np.cumsum(noise(rows) % np.uint64(7)).astype(np.int64) - 3 * np.arange(rows)
+    return _table(
+        {
+            "cents": (DType("float"), (5000 + walk) / 100),
+            "below zero": (DType("float"), -(1 + noise(rows) % np.uint64(500)).astype(np.float64)),
+        }
+    )
+
+
+def wide_decimals() -> Table:
+    """The same, of eight bytes."""
+    return _table({"wide": (DType("float"), (noise(3 * ROWS) % np.uint64(2**36)).astype(np.float64) / 1000)})
+
+
 def linear() -> Table:
     """Integers in equal steps, forwards, backwards and around the end of their range."""
     rows = 2 * ROWS
@@ -149,11 +166,14 @@ def names() -> Table:
     return _table({name: (DType("int"), []) for name in ("", "naïve", 1, -(2**63), 2.5, True, None)})
 
 
-TABLES = {f.__name__: f for f in (raw, constant, pco, linear, bits, strings, dictionary, shared, names)}
+NUMBERS = (raw, constant, pco, decimals, wide_decimals, linear, bits)
+TABLES = {f.__name__: f for f in (*NUMBERS, strings, dictionary, shared, names)}
 CODECS = {
     "raw": {ids.RAW},
     "constant": {ids.CONSTANT},
     "pco": {ids.PCO},
+    "decimals": {ids.DECIMALS},
+    "wide_decimals": {ids.DECIMALS},
     "linear": {ids.LINEAR},
     "bits": {ids.PCO, ids.BITS},
     "strings": {ids.STRINGS},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.format.tables import FIXED, STYLES, numbers
 
 from coldframe.format import choice
-from coldframe.format.codecs import pco
+from coldframe.format.codecs import decimals, ids, pco
 
 N = 100_000
 START = 1_600_000_000_000_000_000
@@ -52,7 +52,15 @@ def cases():
 
 
 CASES = cases()
+DECIMALS = {"prices in cents, walking", "prices in cents, anywhere", "counts as floats"}
 PACKED = [dtype for dtype in FIXED if dtype.kind != "bool"]
+
+
+def unpacked(packed: choice.Packed, like: np.ndarray) -> np.ndarray:
+    """The numbers of a payload, as many and of the type of others."""
+    if packed.codec == ids.DECIMALS:
+        return decimals.decode(packed.data, len(like))
+    return pco.decode(packed.data, like.dtype, len(like))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -65,8 +73,9 @@ def test_realistic_numbers_shrink_as_they_should(name):
         assert packed is None
         return
     assert packed is not None
-    assert values.nbytes / len(packed) >= least
-    assert pco.decode(packed, values.dtype, N).tobytes() == values.tobytes()
+    assert values.nbytes / len(packed.data) >= least
+    assert unpacked(packed, values).tobytes() == values.tobytes()
+    assert packed.codec == (ids.DECIMALS if name in DECIMALS else ids.PCO)
 
 
 @given(
@@ -82,8 +91,8 @@ def test_every_choice_gives_the_numbers_back(dtype, style, columns, rows, seed):
     flat = np.ascontiguousarray(values).reshape(-1)
     packed = choice.encode(flat, chosen)
     if packed is not None:
-        assert len(packed) < flat.nbytes
-        assert pco.decode(packed, flat.dtype, len(flat)).tobytes() == flat.tobytes()
+        assert len(packed.data) < flat.nbytes
+        assert unpacked(packed, flat).tobytes() == flat.tobytes()
 
 
 @given(
@@ -99,7 +108,7 @@ def test_a_choice_for_other_numbers_still_gives_them_back(dtype, style, other, s
     values = numbers(dtype, (1, 2000), other, rng)[0].copy()
     packed = choice.encode(values, chosen)
     if packed is not None:
-        assert pco.decode(packed, values.dtype, len(values)).tobytes() == values.tobytes()
+        assert unpacked(packed, values).tobytes() == values.tobytes()
 
 
 def test_blocks_unlike_the_sample_that_hardly_shrink_are_raw():
@@ -113,7 +122,7 @@ def test_one_outlier_does_not_spoil_a_block():
     chosen = choice.choose(choice.sample(values[None]))
     values[N // 3] = 2**60
     packed = choice.encode(values, chosen)
-    assert values.nbytes / len(packed) > 100
+    assert values.nbytes / len(packed.data) > 100
 
 
 def test_samples_are_small_and_keep_neighbours_together():
@@ -127,3 +136,17 @@ def test_samples_are_small_and_keep_neighbours_together():
             assert run.flags.c_contiguous
     [run] = choice.sample(np.zeros((20, 10)))
     assert len(run) == 200
+
+
+def test_a_block_that_is_no_decimals_is_packed_otherwise():
+    """Its sample was, but here is one price of half a cent, a missing one, and a zero below zero."""
+    prices = np.round(np.random.default_rng(0).uniform(1, 500, N), 2)
+    chosen = choice.choose(choice.sample(prices[None]))
+    assert choice.encode(prices, chosen).codec == ids.DECIMALS
+    for odd in (100.005, np.nan, -0.0, np.inf, 1e300):
+        values = prices.copy()
+        values[N // 3] = odd
+        packed = choice.encode(values, chosen)
+        assert packed.codec == ids.PCO
+        assert unpacked(packed, values).tobytes() == values.tobytes()
+        assert values.nbytes / len(packed.data) > 3

@@ -315,7 +315,7 @@ class Assembly:
             steps[start:stop].write(target.column(position)[at : at + stop - start])
             return stop - start
         out = None
-        if codec == ids.PCO and stop - start == rows:
+        if codec in (ids.PCO, ids.DECIMALS) and stop - start == rows:
             out = target.contiguous(position, count, at, rows)
         decoded = number_blocks.decode(dtype, codec, flags, payload, count, rows, out)
         if out is None:

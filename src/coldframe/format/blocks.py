@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coldframe.format import choice
 from coldframe.format.checksums import Buffer, Damage
-from coldframe.format.codecs import bits, constant, ids, linear, pco, raw
+from coldframe.format.codecs import bits, constant, decimals, ids, linear, pco, raw
 from coldframe.format.dtypes import DType
 
 BLOCK = np.dtype(
@@ -121,10 +121,10 @@ def encode(dtype: DType, values: NDArray[Any], valid: NDArray[Any] | None, how: 
     if how.how is None:
         return Payload(ids.RAW, prefix, None, Statistics())
     flat = _flat(values)
-    data = choice.encode(flat, how)
-    if data is None:
+    found = choice.encode(flat, how)
+    if found is None:
         return Payload(ids.RAW, prefix, None, Statistics())
-    return Payload(ids.PCO, prefix, data, statistics(dtype, flat.reshape(values.shape), valid))
+    return Payload(found.codec, prefix, found.data, statistics(dtype, flat.reshape(values.shape), valid))
 
 
 def _may_be_linear(dtype: DType) -> bool:
@@ -177,6 +177,8 @@ def decode(
         target = np.empty(columns * rows, storage) if out is None else out
         pco.decode_into(payload, target)
         values = target.reshape(columns, rows)
+    elif codec == ids.DECIMALS and (dtype.kind, dtype.bits) == ("float", 64):
+        values = decimals.decode(payload, columns * rows, out).reshape(columns, rows)
     elif codec == ids.LINEAR and columns == 1 and _may_be_linear(dtype):
         values = np.empty((1, rows), storage)
         linear.steps(payload, rows).write(values[0])

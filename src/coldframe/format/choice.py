@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe.format.codecs import pco
+from coldframe.format.codecs import decimals, ids, pco
 
 SAMPLE = 8192
 """The largest sample, in values."""
@@ -23,7 +23,9 @@ _OVERHEAD = 0.5
 _HARD = 0.8
 """A score below this (a tenth of a byte per value) needs no mode to be tried."""
 _PRICES = {0: 1.15, 4: 1.3, 8: 1.35}
-_MODE_PRICES = {"": 0.0, "ints": 0.1, "quanta": 0.1, "floats": 0.2}
+_MODE_PRICES = {"": 0.0, "decimals": 0.08, "ints": 0.1, "quanta": 0.1, "floats": 0.2}
+_DIGITS = 6
+"""So many digits behind the point are looked for."""
 
 
 class Choice(NamedTuple):
@@ -37,11 +39,24 @@ class Choice(NamedTuple):
     fallback : pcodec configuration or None
         What to try where a block comes out much larger than expected: level 0 has one bin for all values, which one
         outlier can spoil.
+    digits : int or None
+        Codec `decimals`: what is packed are the numbers times this power of ten.
+    instead : Choice or None
+        For blocks whose numbers, other than the sample, are no such decimals.
     """
 
     how: Any
     expected: float
     fallback: Any = None
+    digits: int | None = None
+    instead: Choice | None = None
+
+
+class Packed(NamedTuple):
+    """A block's codec and payload."""
+
+    codec: int
+    data: bytes
 
 
 class _Scored(NamedTuple):
@@ -75,8 +90,10 @@ def choose(runs: list[NDArray[Any]]) -> Choice:
     if first.dtype.kind not in pco.TYPES or len(first) < 2:
         return raw.choice
     best = raw
+    digits = None
     if first.dtype.kind == "f":
-        modes = [("floats", _decimal(first)), ("quanta", _zero_bits(first))]
+        digits = _digits(first)
+        modes = [("floats", 0.0 if digits is None else 1.0 / 10.0**digits), ("quanta", _zero_bits(first))]
     else:
         modes = [("ints", _common_divisor(first))]
         best = min(best, *(_score(runs, 0, deltas) for deltas in (False, True)), key=_points)
@@ -90,7 +107,19 @@ def choose(runs: list[NDArray[Any]]) -> Choice:
         if best.points > _HARD:
             scores = [_score(runs, level, deltas, mode, base) for level in (0, 4) for deltas in (False, True)]
             best = min(best, *scores, key=_points)
+    if digits is not None and first.itemsize == 8 and best.points > _HARD:
+        best = min(best, _decimals(runs, digits, best.choice), key=_points)
     return best.choice
+
+
+def _decimals(runs: list[NDArray[Any]], digits: int, instead: Choice) -> _Scored:
+    """The best way to pack floats as whole numbers, if all of the sample are that."""
+    whole = [numbers for run in runs if (numbers := decimals.whole_numbers(run, digits)) is not None]
+    if len(whole) < len(runs):
+        return _Scored(float("inf"), instead)
+    scores = [_score(whole, level, deltas, "decimals") for level in (0, 4) for deltas in (False, True)]
+    best = min(scores, key=_points)
+    return best._replace(choice=best.choice._replace(digits=digits, instead=instead))
 
 
 def choose_codes(codes: NDArray[Any]) -> Choice:
@@ -99,8 +128,21 @@ def choose_codes(codes: NDArray[Any]) -> Choice:
     return choice if choice.how is not None else Choice(pco.PLAIN, choice.expected)
 
 
-def encode(numbers: NDArray[Any], choice: Choice) -> bytes | None:
+def encode(numbers: NDArray[Any], choice: Choice) -> Packed | None:
     """Contiguous numbers packed as chosen, or None where `raw` is as good."""
+    if choice.digits is not None:
+        whole = decimals.whole_numbers(numbers, choice.digits)
+        if whole is not None:
+            data = _pack(whole, choice)
+            if data is None:
+                return None
+            return Packed(ids.DECIMALS, decimals.join(data, choice.digits, whole.itemsize))
+        choice = choice.instead or choice
+    data = _pack(numbers, choice)
+    return None if data is None else Packed(ids.PCO, data)
+
+
+def _pack(numbers: NDArray[Any], choice: Choice) -> bytes | None:
     if choice.how is None:
         return None
     try:
@@ -148,21 +190,21 @@ def _common_divisor(numbers: NDArray[Any]) -> int:
     return divisor if 1 < divisor < np.iinfo(numbers.dtype).max else 0
 
 
-def _decimal(numbers: NDArray[Any]) -> float:
-    """The power of ten of which nearly all values are the nearest float to a multiple; 0 if there is none."""
+def _digits(numbers: NDArray[Any]) -> int | None:
+    """How many digits behind the point nearly all values have at most; None if many, or without an end."""
     if numbers.itemsize < 4:
-        return 0.0
+        return None
     with np.errstate(over="ignore", invalid="ignore"):
         finite = numbers[:: max(len(numbers) // _LOOK, 1)].astype(np.float64)
         # Nearly all floats without an end are told by a few of them.
         few = finite[: _LOOK // 16]
         if not any(_count_multiples(few, scale, numbers.dtype) for scale in (1.0, 1e2, 1e6)):
-            return 0.0
+            return None
         finite = finite[np.isfinite(finite)]
-        for scale in (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6):
-            if finite.any() and _count_multiples(finite, scale, numbers.dtype) >= 0.9 * len(finite):
-                return 1.0 / scale
-    return 0.0
+        for digits in range(_DIGITS + 1):
+            if finite.any() and _count_multiples(finite, 10.0**digits, numbers.dtype) >= 0.9 * len(finite):
+                return digits
+    return None
 
 
 def _count_multiples(numbers: NDArray[Any], scale: float, dtype: np.dtype[Any]) -> int:

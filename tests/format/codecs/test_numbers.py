@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from coldframe.format import choice
 from coldframe.format.checksums import Damage
-from coldframe.format.codecs import bits, constant, dictionary, ids, linear, pco, raw, zstd
+from coldframe.format.codecs import bits, constant, decimals, dictionary, ids, linear, pco, raw, zstd
 
 HOWS = {
     "plain": pco.PLAIN,
@@ -122,6 +122,57 @@ def test_more_equal_steps_than_are_counted_in_advance():
 def test_equal_steps_that_make_no_sense_are_damage(payload):
     with pytest.raises(Damage):
         linear.steps(payload, 5)
+
+
+def packed_decimals(numbers, digits) -> bytes | None:
+    whole = decimals.whole_numbers(numbers, digits)
+    return None if whole is None else decimals.join(pco.encode(whole, pco.PLAIN), digits, whole.itemsize)
+
+
+@given(
+    hnp.arrays("<i8", st.integers(1, 300), elements=st.integers(-(2**53), 2**53) | st.integers(-(2**31), 2**31)),
+    st.integers(0, 22),
+)
+def test_quotients_come_back_as_decimals(whole, digits):
+    numbers = whole / 10.0**digits
+    payload = packed_decimals(numbers, digits)
+    if payload is None:  # the nearest float's multiple was rounded to another number
+        assert abs(whole).max() > 2**50
+        return
+    assert decimals.decode(payload, len(numbers)).tobytes() == numbers.tobytes()
+    out = np.empty(len(numbers))
+    assert decimals.decode(payload, len(numbers), out) is out
+    assert out.tobytes() == numbers.tobytes()
+
+
+@given(hnp.arrays("<u8", st.integers(1, 5)), st.integers(0, 22))
+def test_any_floats_come_back_as_decimals_or_are_none(patterns, digits):
+    numbers = patterns.view("<f8")
+    payload = packed_decimals(numbers, digits)
+    assert payload is None or decimals.decode(payload, len(numbers)).tobytes() == numbers.tobytes()
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, -0.0, 0.125, 1e17, 5e-324, 1.7e308])
+def test_floats_that_are_no_decimals(odd):
+    assert decimals.whole_numbers(np.array([1.25, odd, 2.5]), 2) is None
+    assert decimals.whole_numbers(np.array([odd]), 2) is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "width"), [([2.0**31 - 1, -(2.0**31)], 4), ([2.0**31], 8), ([-(2.0**31) - 1], 8), ([0.0], 4)]
+)
+def test_whole_numbers_are_as_narrow_as_they_can_be(numbers, width):
+    assert decimals.whole_numbers(np.array(numbers), 0).itemsize == width
+
+
+@pytest.mark.parametrize("header", [b"", b"\2", b"\2\5", b"\27\4", b"\2\1"])
+def test_decimals_that_make_no_sense_are_damage(header):
+    packed = pco.encode(np.arange(10, dtype=np.int32), pco.PLAIN)
+    assert decimals.decode(b"\2\4" + packed, 10).tolist() == (np.arange(10) / 100).tolist()
+    with pytest.raises(Damage):
+        decimals.decode(header + packed if len(header) == 2 else header, 10)
+    with pytest.raises(Damage):
+        decimals.decode(b"\2\4" + packed, 11)
 
 
 @given(st.integers(1, 2000), st.sampled_from([0.0, 0.01, 0.5, 1.0]))

@@ -35,7 +35,7 @@ def encode(codes: NDArray[Any], dictionary: bytes, how: choice.Choice | None) ->
     elif how is not None:
         packed = choice.encode(codes, how)
         if packed is not None:
-            codec, data = ids.PCO, packed
+            codec, data = packed
     return b"".join((_HEADER.pack(codec, len(dictionary)), dictionary, data))
 
 

@@ -20,3 +20,5 @@ IPC: Final = 6
 """Reserved: any Arrow type, as an Arrow IPC stream."""
 LINEAR: Final = 7
 """Eight-byte integers in equal steps: the first, and the step."""
+DECIMALS: Final = 8
+"""Floats of eight bytes with few digits behind the point: whole numbers packed by pcodec."""
