@@ -274,10 +274,11 @@ class TestReads:
         rows = 250_000
         index = pd.date_range("2024-01-01", periods=rows, freq="s")
         library.write("s", wide(rows, index))
-        asked(lambda: library.read("s", date_range=(index[120_000], index[120_100]), columns=["a"]))
+        requests = asked(lambda: library.read("s", date_range=(index[120_000], index[120_100]), columns=["a"]))
+        assert requests == ["GET"] * 2, "the head; the times with the column"
         of_a_slice = 100_000 * 8
         assert sum(seen.received for seen in proxy.log) < of_a_slice * 1.3
-        asked(lambda: library.read("s", date_range=(index[0], index[10])))
+        assert asked(lambda: library.read("s", date_range=(index[0], index[10]))) == ["GET"] * 2
         assert sum(seen.received for seen in proxy.log) < 8.5 * of_a_slice
 
 

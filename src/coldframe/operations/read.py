@@ -30,6 +30,7 @@ from coldframe.frames.meta import frame_meta, select
 from coldframe.frames.metadata import decode_metadata
 from coldframe.frames.pandas_out import columns_of_objects, denormalize
 from coldframe.frames.pickled import unpickle_table
+from coldframe.operations.ahead import ahead
 from coldframe.operations.arguments import (
     AsOf,
     TimeRange,
@@ -212,15 +213,15 @@ def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:
                 code=ErrorCode.E_OPERATION_NOT_SUPPORTED_WITH_PICKLED_DATA,
             )
         return result_of(version, unpickle_table(load(reader, version, 0, version.record.rows)))
-    start, stop = rows_wanted(reader, version, schema, wanted)
-    if wanted.columns is None or what == "series":
-        table = load(reader, version, start, stop, None, partial(columns_of_objects, schema))
-    else:
+    stored, selected = None, schema
+    if wanted.columns is not None and what != "series":
         positions = _positions(schema, wanted.columns)
-        selected = select(schema, positions)
-        stored = np.sort(schema.place[positions])
-        table = load(reader, version, start, stop, stored, partial(columns_of_objects, selected))
-        table.schema = selected
+        stored, selected = np.sort(schema.place[positions]), select(schema, positions)
+    if wanted.times is not None and is_timeseries(schema):
+        reader = ahead(reader, version, *wanted.times.in_unit(schema.dtype(0).unit), stored)
+    start, stop = rows_wanted(reader, version, schema, wanted)
+    table = load(reader, version, start, stop, stored, partial(columns_of_objects, selected))
+    table.schema = selected
     return result_of(version, denormalize(table))
 
 

@@ -266,13 +266,15 @@ def _waves(parts: list[Part], most: int) -> list[list[Part]]:
 
 def fetch_parts(reader: Reader, parts: list[Part]) -> None:
     """Give each part the bytes of its blocks."""
-    wanted = []
-    for part in parts:
-        offsets, lengths = part.blocks["offset"].tolist(), part.blocks["length"].tolist()
-        ranges = [(offset, offset + length) for offset, length in zip(offsets, lengths, strict=True)]
-        wanted.append((Fetch(part.key, ranges), part.inlined))
+    wanted = [(fetch_of(part), part.inlined) for part in parts]
     for part, payloads in zip(parts, fetch_pieces(reader, wanted), strict=True):
         part.payloads = payloads
+
+
+def fetch_of(part: Part) -> Fetch:
+    """What is to be fetched for a part."""
+    offsets, lengths = part.blocks["offset"].tolist(), part.blocks["length"].tolist()
+    return Fetch(part.key, [(offset, offset + length) for offset, length in zip(offsets, lengths, strict=True)])
 
 
 def fetch_pieces(reader: Reader, wanted: Sequence[tuple[Fetch, bytes | None]]) -> list[list[Buffer]]:
