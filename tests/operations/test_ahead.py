@@ -12,6 +12,8 @@ from tests.operations.states import canonical, library
 
 from coldframe.catalog import manifest
 from coldframe.library import Library
+from coldframe.query.builder import QueryBuilder
+from coldframe.query.expressions import col
 from coldframe.stores.base import Limits
 from coldframe.stores.memory import MemoryStore
 
@@ -81,6 +83,15 @@ def test_one_or_two_slices_are_one_round_trip(far, span):
     assert found["a"].tolist() == [at * 1.5 for at in range(40) if span[0] <= at <= span[1]]
     assert len(store.asked) == 1
     assert len(store.asked[0]) == len(set(store.asked[0])) <= 4, "time and one column of each slice"
+
+
+def test_a_query_looks_at_the_times_of_both_ends_at_once(far):
+    store, lib = far
+    query = QueryBuilder()[col("b") > 0]
+    found = lib.read("s", date_range=(second(6), second(29)), columns=["a"], query_builder=query).data
+    assert found["a"].tolist() == [at * 1.5 for at in range(6, 30)]
+    assert len(store.asked[0]) == 2, "the times of the first and of the last slice"
+    assert len(store.asked) <= 3, "times, conditions, and what is shown"
 
 
 def test_no_byte_is_fetched_twice_and_none_beyond_the_slices(far):

@@ -18,8 +18,9 @@ from coldframe.exceptions import ArcticException, ErrorCode, InternalException
 from coldframe.format.checksums import Damage
 from coldframe.format.table import Table
 from coldframe.frames.arrow_out import record_batch
-from coldframe.frames.meta import frame_meta
+from coldframe.frames.meta import frame_meta, is_timeseries
 from coldframe.frames.pandas_out import denormalize
+from coldframe.operations.ahead import ahead
 from coldframe.operations.read import Wanted, checked_resolve, result_of, rows_wanted, with_reader, with_version
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.source import StoredSource
@@ -166,5 +167,9 @@ def _planned(
         )
     # Planning checks the query against the schema: before any row is read.
     plan = make_plan(query, schema, columns=wanted.columns, date_range_given=wanted.times is not None)
-    start, stop = rows_wanted(reader, version, schema, wanted)
+    finder = reader
+    if wanted.times is not None and is_timeseries(schema):
+        # Which rows are wanted of the other columns is for the conditions to say: only the times are sure.
+        finder = ahead(reader, version, *wanted.times.in_unit(schema.dtype(0).unit), schema.place[:1])
+    start, stop = rows_wanted(finder, version, schema, wanted)
     return source(reader, version, start, stop), plan
