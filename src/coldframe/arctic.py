@@ -24,6 +24,7 @@ from coldframe.options import (
     change_of,
     check_same,
     config_of,
+    encoding_version_of,
 )
 from coldframe.stores.base import Storage
 from coldframe.stores.open import open_storage
@@ -84,7 +85,7 @@ class Arctic:
             raise TypeError(f"a connection string is a str, got {type(uri).__name__}: {uri!r}")
         if mode not in ("rw", "r"):
             raise ValueError(f"mode must be 'rw' or 'r', got {mode!r}")
-        self._encoding_version = EncodingVersion(encoding_version)
+        self._encoding_version = EncodingVersion(encoding_version_of(encoding_version))
         self._runtime = RuntimeOptions(
             output_format=output_format, arrow_string_format_default=arrow_string_format_default
         )

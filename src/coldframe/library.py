@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -37,7 +36,7 @@ from coldframe.items import (
     WriteMetadataPayload,
     WritePayload,
 )
-from coldframe.library_base import failure, items_of
+from coldframe.library_base import failure, items_of, named
 from coldframe.library_reads import LibraryReads
 from coldframe.library_writes import LibraryWrites
 from coldframe.operations import delete as deleting
@@ -45,6 +44,7 @@ from coldframe.operations import listing
 from coldframe.operations import reclaim as reclaiming
 from coldframe.operations import snapshots as snapshotting
 from coldframe.operations import verify as verifying
+from coldframe.operations.arguments import parse_flag, parse_versions
 from coldframe.operations.results import Reclaimed, Report
 from coldframe.options import (
     EnterpriseLibraryOptions,
@@ -260,7 +260,7 @@ class Library(LibraryReads, LibraryWrites):
         [2]
         """
         self._check_writable("delete")
-        deleting.delete(self._catalog, symbol, _numbers(versions))
+        deleting.delete(self._catalog, symbol, parse_versions(versions))
 
     def delete_batch(self, delete_requests: Iterable[str | DeleteRequest]) -> list[DataError | None]:
         """Delete several symbols or versions at once.
@@ -285,8 +285,8 @@ class Library(LibraryReads, LibraryWrites):
         """
         self._check_writable("delete_batch")
         wanted = [
-            (item, None) if isinstance(item, str) else (item.symbol, _numbers(item.version_ids))
-            for item in items_of(delete_requests, str, DeleteRequest)
+            (item, None) if isinstance(item, str) else (item.symbol, parse_versions(item.version_ids))
+            for item in named(items_of(delete_requests, str, DeleteRequest))
         ]
         # No versions means none: the way from an empty list to a deleted symbol should not be that short.
         done = iter(deleting.delete_batch(self._catalog, [w for w in wanted if w[1] != []]))
@@ -443,7 +443,7 @@ class Library(LibraryReads, LibraryWrites):
         >>> freed = lib.reclaim(orphans=True)
         """
         self._check_writable("reclaim")
-        return reclaiming.reclaim(self._catalog, grace, orphans)
+        return reclaiming.reclaim(self._catalog, grace, parse_flag(orphans, "orphans"))
 
     def reload_symbol_list(self) -> None:
         """Do nothing: there is no list of symbols beside the symbols themselves that could be out of date."""
@@ -461,14 +461,6 @@ class Library(LibraryReads, LibraryWrites):
         self._check_writable("compact_symbol_list")
         _log.info("library %r: nothing to compact, symbols are listed from what is stored", self._name)
         return 0
-
-
-def _numbers(versions: Any) -> list[int] | None:
-    """Version numbers from one number, an iterable of them, or None."""
-    if versions is None:
-        return None
-    several = isinstance(versions, Iterable) and not isinstance(versions, str | bytes)
-    return list(map(operator.index, versions if several else [versions]))
 
 
 def _reopen(storage: Storage, name: str, config: LibraryConfig, runtime: RuntimeOptions) -> Library:

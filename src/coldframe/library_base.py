@@ -18,8 +18,9 @@ from coldframe.exceptions import (
     ErrorCode,
     NoDataFoundException,
 )
+from coldframe.frames.refusals import short
 from coldframe.items import DataError, VersionedItem, VersionRequestType
-from coldframe.operations.arguments import nanoseconds
+from coldframe.operations.arguments import nanoseconds, parse_flag
 from coldframe.operations.results import Commit
 from coldframe.options import RuntimeOptions
 from coldframe.stores.base import Storage
@@ -45,7 +46,7 @@ class LibraryBase:
     def _prune(self, prune_previous_versions: bool | None) -> bool:
         if prune_previous_versions is None:
             return self._catalog.config.prune_previous_versions
-        return bool(prune_previous_versions)
+        return parse_flag(prune_previous_versions, "prune_previous_versions")
 
     def _written(self, commit: Commit, metadata: Any) -> VersionedItem:
         return VersionedItem(
@@ -89,20 +90,32 @@ def items_of(given: Iterable[Any], *kinds: type) -> list[Any]:
     names = " or ".join(kind.__name__ for kind in kinds)
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ArcticInvalidApiUsageException(
-            f"a batch call needs a list of {names}, got {type(given).__name__}: {given!r}. Put it into a list."
+            f"a batch call needs a list of {names}, got {type(given).__name__}: {short(given)}. Put it into a list."
         )
     items = list(given)
     for position, item in enumerate(items):
         if not isinstance(item, kinds):
             raise ArcticInvalidApiUsageException(
-                f"item {position} of the batch is of type {type(item).__name__}: {item!r}. Allowed is {names}."
+                f"item {position} of the batch is of type {type(item).__name__}: {short(item)}. Allowed is {names}."
+            )
+    return items
+
+
+def named(items: list[Any]) -> list[Any]:
+    """The items of a batch, after a look at the names of their symbols: nothing is done yet where one is no string."""
+    for position, item in enumerate(items):
+        symbol = item if isinstance(item, str) else item.symbol
+        if not isinstance(symbol, str):
+            raise TypeError(
+                f"item {position} of the batch: the name of a symbol must be a str, got {type(symbol).__name__}: "
+                f"{short(symbol)}"
             )
     return items
 
 
 def payloads_of(given: Iterable[Any], kind: type) -> list[Any]:
     """The payloads of a batch call that writes, checked to be of one kind and for different symbols."""
-    payloads = items_of(given, kind)
+    payloads = named(items_of(given, kind))
     seen: set[Any] = set()
     twice = sorted({repr(p.symbol) for p in payloads if p.symbol in seen or seen.add(p.symbol)})  # type: ignore[func-returns-value]
     if twice:

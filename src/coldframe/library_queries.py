@@ -15,8 +15,9 @@ from coldframe.exceptions import (
     UserInputException,
 )
 from coldframe.format.checksums import Damage
+from coldframe.frames.refusals import short
 from coldframe.items import DataError, ReadRequest, VersionedItem
-from coldframe.library_base import LibraryBase, failure, items_of
+from coldframe.library_base import LibraryBase, failure, items_of, named
 from coldframe.operations.read import TRIES
 from coldframe.operations.results import Loaded, ReadItem
 
@@ -72,7 +73,7 @@ class LibraryQueries(LibraryBase):
         """
         from coldframe.query.clauses import Concat
 
-        clauses = list(query_builder.clauses)
+        clauses = list(checked_query(query_builder).clauses)
         if not clauses or not isinstance(clauses[0], Concat):
             raise UserInputException(
                 "read_batch_and_join needs a query whose first clause is concat, for example QueryBuilder().concat()."
@@ -166,14 +167,31 @@ class LibraryQueries(LibraryBase):
 
 def requests_of(symbols: Iterable[str | ReadRequest], query_builder: QueryBuilder | None = None) -> list[ReadRequest]:
     """The items of a batch read as requests, a query for all of them put into each."""
-    requests = [ReadRequest(s) if isinstance(s, str) else s for s in items_of(symbols, str, ReadRequest)]
+    items = named(items_of(symbols, str, ReadRequest))
+    requests = [ReadRequest(item) if isinstance(item, str) else item for item in items]
+    for position, request in enumerate(requests):
+        if request.query_builder is not None:
+            checked_query(request.query_builder, f"item {position} of the batch, {request.symbol!r}: ")
     if query_builder is None:
         return requests
+    checked_query(query_builder)
     if any(request.query_builder is not None for request in requests):
         raise ArcticInvalidApiUsageException(
             "a query_builder was given for the whole batch and for single requests as well; give one or the other."
         )
     return [request._replace(query_builder=query_builder) for request in requests]
+
+
+def checked_query(query_builder: Any, where: str = "") -> QueryBuilder:
+    """The query, if it is one."""
+    from coldframe.query.builder import QueryBuilder
+
+    if not isinstance(query_builder, QueryBuilder):
+        raise TypeError(
+            f"{where}query_builder is {short(query_builder)}, a {type(query_builder).__name__}; give a QueryBuilder, "
+            "for example q = QueryBuilder(); q[q['price'] > 100]."
+        )
+    return query_builder
 
 
 def item_of(request: ReadRequest) -> ReadItem:

@@ -23,7 +23,7 @@ from coldframe.items import (
     VersionedItem,
 )
 from coldframe.library_base import failure, items_of
-from coldframe.library_queries import LibraryQueries, item_of, requests_of
+from coldframe.library_queries import LibraryQueries, checked_query, item_of, requests_of
 from coldframe.operations import describe as describing
 from coldframe.operations import read as reading
 from coldframe.operations.results import Description
@@ -92,6 +92,8 @@ class LibraryReads(LibraryQueries):
         2024-01-03  3
         """
         if lazy or query_builder is not None:
+            if query_builder is not None:
+                checked_query(query_builder)
             request = ReadRequest(symbol, as_of, date_range, row_range, columns, query_builder)
             if lazy or query_builder is None:
                 return self._lazy(request)

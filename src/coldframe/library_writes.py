@@ -18,6 +18,7 @@ from coldframe.library_base import LibraryBase, payloads_of
 from coldframe.operations import append as appending
 from coldframe.operations import update as updating
 from coldframe.operations import write as writing
+from coldframe.operations.arguments import parse_flag
 from coldframe.operations.results import UpdateItem, WriteItem
 
 
@@ -82,7 +83,7 @@ class LibraryWrites(LibraryBase):
             data,
             metadata=metadata,
             prune=self._prune(prune_previous_versions),
-            validate_index=validate_index,
+            validate_index=parse_flag(validate_index, "validate_index"),
         )
         return self._written(commit, metadata)
 
@@ -197,8 +198,9 @@ class LibraryWrites(LibraryBase):
         self._check_writable(call)
         wanted: list[WritePayload] = payloads_of(payloads, WritePayload)
         items = [WriteItem(p.symbol, p.data, p.metadata) for p in wanted]
+        validate = parse_flag(validate_index, "validate_index")
         results = writing.write_batch(
-            self._catalog, items, prune=self._prune(prune), validate_index=validate_index, pickle=pickle
+            self._catalog, items, prune=self._prune(prune), validate_index=validate, pickle=pickle
         )
         return self._all_written(results, wanted)
 
@@ -265,7 +267,7 @@ class LibraryWrites(LibraryBase):
             data,
             metadata=metadata,
             prune=self._prune(prune_previous_versions),
-            validate_index=validate_index,
+            validate_index=parse_flag(validate_index, "validate_index"),
             idempotency_key=idempotency_key,
         )
         return self._written(commit, metadata)
@@ -308,7 +310,8 @@ class LibraryWrites(LibraryBase):
         wanted: list[WritePayload] = payloads_of(append_payloads, WritePayload)
         items = [WriteItem(p.symbol, p.data, p.metadata) for p in wanted]
         prune = self._prune(prune_previous_versions)
-        results = appending.append_batch(self._catalog, items, prune=prune, validate_index=validate_index)
+        validate = parse_flag(validate_index, "validate_index")
+        results = appending.append_batch(self._catalog, items, prune=prune, validate_index=validate)
         return self._all_written(results, wanted)
 
     def update(
@@ -366,7 +369,7 @@ class LibraryWrites(LibraryBase):
             symbol,
             data,
             metadata=metadata,
-            upsert=upsert,
+            upsert=parse_flag(upsert, "upsert"),
             date_range=date_range,
             prune=self._prune(prune_previous_versions),
         )
@@ -410,7 +413,7 @@ class LibraryWrites(LibraryBase):
         wanted: list[UpdatePayload] = payloads_of(update_payloads, UpdatePayload)
         items = [UpdateItem(p.symbol, p.data, p.metadata, p.date_range) for p in wanted]
         prune = self._prune(prune_previous_versions)
-        results = updating.update_batch(self._catalog, items, upsert=upsert, prune=prune)
+        results = updating.update_batch(self._catalog, items, upsert=parse_flag(upsert, "upsert"), prune=prune)
         return self._all_written(results, wanted)
 
     def delete_data_in_range(

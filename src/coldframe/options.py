@@ -220,7 +220,7 @@ def config_of(
         if not 0 <= value <= _LARGEST_SEGMENT:
             raise ValueError(f"{name} must not be negative, got {value}")
         fields[name] = value or getattr(_DEFAULTS, name)
-    fields["encoding_version"] = _encoding_version(encoding_version if version is None else version)
+    fields["encoding_version"] = encoding_version_of(encoding_version if version is None else version)
     return LibraryConfig(**fields)
 
 
@@ -276,7 +276,9 @@ def _instance(options: T | None, kind: type[T]) -> T:
     if options is None:
         return kind()
     if not isinstance(options, kind):
-        raise ArcticInvalidApiUsageException(f"expected {kind.__name__}, got {type(options).__name__}.")
+        raise ArcticInvalidApiUsageException(
+            f"the options of a library are {kind.__name__}, got {type(options).__name__}. Write {kind.__name__}(...)."
+        )
     return options
 
 
@@ -290,7 +292,8 @@ def _check_int(name: str, value: object) -> None:
         raise TypeError(f"{name} must be an int, got {type(value).__name__}: {value!r}")
 
 
-def _encoding_version(value: EncodingVersion | int) -> int:
+def encoding_version_of(value: EncodingVersion | int) -> int:
+    """The number that stands for an encoding version."""
     try:
         return int(EncodingVersion(value))
     except ValueError:

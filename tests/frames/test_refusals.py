@@ -17,6 +17,7 @@ from coldframe.exceptions import (
     InternalException,
     UserInputException,
 )
+from coldframe.frames import refusals
 from coldframe.frames.pandas_in import normalize
 
 NYI, BASE, INTERNAL, INPUT = ArcticDbNotYetImplemented, ArcticException, InternalException, UserInputException
@@ -256,3 +257,17 @@ def test_a_value_whose_repr_fails():
 
     with pytest.raises(ArcticDbNotYetImplemented, match="not printable"):
         normalize(pd.DataFrame({"a": objects(Rude())}), symbol="sym")
+
+
+@pytest.mark.parametrize(("name", "why"), [(2**70, "64 bits"), ("\ud800", "valid Unicode")])
+def test_names_of_an_allowed_type_that_are_refused_say_why(name, why):
+    frame = pd.DataFrame([[1, 2]], columns=pd.Index(["good", name], dtype=object))
+    with pytest.raises(ArcticException, match=why) as caught:
+        normalize(frame, symbol="sym")
+    str(caught.value).encode()
+
+
+def test_values_stand_in_messages_on_one_line_and_short():
+    frame = pd.DataFrame({"a": range(100)})
+    assert "\n" not in refusals.short(frame)
+    assert len(refusals.short(frame)) <= 60

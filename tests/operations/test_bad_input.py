@@ -257,7 +257,7 @@ def test_rows_out_of_order(lib):
         refused(lib, call, UnsortedDataException, "'s'", "sort_index")
     missing = frame()
     missing.index = DAYS[:3].append(pd.DatetimeIndex([pd.NaT]))
-    refused(lib, lambda lib: lib.write("s", missing), UnsortedDataException, "NaT", "row 3")
+    refused(lib, lambda lib: lib.write("s", missing), UnsortedDataException, "'s'", "NaT", "row 3")
 
 
 def test_an_append_that_goes_back(lib):

@@ -43,4 +43,4 @@ def data_key(symbol: str, identifier: bytes) -> str:
 
 def snapshot_key(name: str) -> str:
     """The key of a snapshot."""
-    return SNAPSHOTS + encode_symbol(name)
+    return SNAPSHOTS + encode_symbol(name, "snapshot")

@@ -116,10 +116,22 @@ def _check(name: object, what: str, *, strict: bool | None = None) -> str:
             "printable ASCII characters except '*', '<' and '>'.",
             code=ErrorCode.E_INVALID_CHAR_IN_NAME,
         )
-    return name
+    return plain_name(name)
 
 
-def encode_symbol(name: str) -> str:
+def plain_name(name: str) -> str:
+    """The name as a plain str: one of a kind of str, such as ``numpy.str_`` or a member of an Enum, is its text.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> type(plain_name(np.str_("EURUSD")))
+    <class 'str'>
+    """
+    return str.__str__(name)
+
+
+def encode_symbol(name: str, what: str = "symbol") -> str:
     """How a symbol is spelled in a key: at most 300 bytes of ASCII, different for different names.
 
     Examples
@@ -131,7 +143,7 @@ def encode_symbol(name: str) -> str:
         if _plain(name) is not None and len(name) <= LONGEST:
             return name
     except TypeError:
-        raise TypeError(f"a symbol must be a str, got {type(name).__name__}: {name!r}") from None
+        raise TypeError(f"the name of a {what} must be a str, got {type(name).__name__}: {name!r}") from None
     raw = name.encode("utf-8", "surrogatepass")
     spelled = _unsafe.sub(_percent, raw)
     if spelled.startswith(b"."):

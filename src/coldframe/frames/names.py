@@ -14,8 +14,8 @@ from coldframe.frames import refusals
 from coldframe.frames.meta import FrameMeta
 from coldframe.frames.pandas_compat import MAJOR, str_is_default, string_dtype, string_missing_is_nan
 
-COLUMN_NAME = "a string, an integer, a float that is not NaN, a boolean or None"
-INDEX_NAME = "a string, an integer or None"
+INDEX_NAME = "a string of valid Unicode, an integer of 64 bits or None"
+COLUMN_NAME = f"a float that is not NaN, a boolean, {INDEX_NAME}"
 
 _INDEX_TYPES = frozenset({str, int, type(None)})
 _COLUMN_TYPES = _INDEX_TYPES | {float, bool}

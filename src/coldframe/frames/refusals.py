@@ -39,7 +39,7 @@ class Place(NamedTuple):
 def bad_value(place: Place, row: int, value: object, *, after: type | None) -> ArcticException:
     """A value in an object column that is no string; `after` is the type of the first value of the column."""
     kind = _type_name(value)
-    found = f"row {row} holds {'an' if kind[0] in 'aeiou' else 'a'} {kind} ({_short(value)})"
+    found = f"row {row} holds {'an' if kind[0] in 'aeiou' else 'a'} {kind} ({short(value)})"
     if after is str:
         return UserInputException(
             f"String encoding failed in {place}, row {row}: strings stand beside other values, {found}. "
@@ -62,7 +62,7 @@ def bad_subclass(place: Place, row: int, value: str) -> ArcticException:
 def bad_surrogate(place: Place, row: int, value: str) -> ArcticException:
     """A string that is no valid Unicode."""
     return UserInputException(
-        f"String encoding failed in {place}, row {row}: {_short(value)} holds a lone surrogate, which is no valid "
+        f"String encoding failed in {place}, row {row}: {short(value)} holds a lone surrogate, which is no valid "
         f"Unicode. Clean it, e.g. with .encode('utf-8', 'replace').decode(), or store bytes with write_pickle."
     )
 
@@ -109,7 +109,7 @@ def bad_name(symbol: str, what: str, name: object, allowed: str) -> ArcticExcept
     """A name of a column, an index or a Series that cannot be stored."""
     error = ArcticDbNotYetImplemented if what == "Series name" and isinstance(name, tuple) else ArcticException
     return error(
-        f"The {what} {_short(name)} of symbol {symbol!r} is a {_type_name(name)}; a {what} may be {allowed}. "
+        f"The {what} {short(name)} of symbol {symbol!r} is of type {_type_name(name)}; allowed is {allowed}. "
         f"Rename it before writing.",
         code=ErrorCode.E_UNIMPLEMENTED_INPUT_TYPE,
     )
@@ -120,9 +120,10 @@ def _type_name(value: object) -> str:
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value as it stands in a message: on one line, and not too long."""
     try:
-        text = ascii(value)
+        text = " ".join(ascii(value).split("\n"))
     except Exception:  # noqa: BLE001 -- a user's own __repr__ may do anything
         return "not printable"
     return text if len(text) <= 60 else text[:57] + "..."

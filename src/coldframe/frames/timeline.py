@@ -25,7 +25,7 @@ def index_values(table: Table) -> NDArray[np.int64]:
     return np.asarray(values)
 
 
-def sortedness(table: Table) -> Sortedness:
+def sortedness(table: Table, symbol: str = "") -> Sortedness:
     """The order of the time index: UNKNOWN where there is none, ASCENDING where there are no rows.
 
     Raises
@@ -44,8 +44,9 @@ def sortedness(table: Table) -> Sortedness:
     missing = np.flatnonzero(values == NAT)
     if len(missing):
         raise UnsortedDataException(
-            f"the time index {table.schema.names[0]!r} holds NaT, first in row {int(missing[0])}; rows are stored in "
-            f"the order of time, so every row needs one. Drop those rows or fill their times."
+            f"the time index {table.schema.names[0]!r} of the data for symbol {symbol!r} holds NaT, first in row "
+            f"{int(missing[0])}; rows are stored in the order of time, so every row needs one. Drop those rows or fill "
+            f"their times."
         )
     return "DESCENDING" if _ordered(values[::-1]) else "UNSORTED"
 

@@ -20,10 +20,12 @@ from coldframe.exceptions import (
     InternalException,
     NoSuchVersionException,
     UnsortedDataException,
+    UserInputException,
 )
 from coldframe.format.schema import Schema
 from coldframe.format.table import Table, concat_tables
 from coldframe.frames.evolve import conform, evolve, index_values, is_timeseries
+from coldframe.frames.refusals import short
 from coldframe.operations.absorb import MOST_BYTES, absorb_tail
 from coldframe.operations.batches import attempt_each
 from coldframe.operations.encode import DEFAULT_ROWS, NewRows, encode, table_bytes
@@ -67,7 +69,7 @@ def append_batch(
 
 
 def _append(catalog: Catalog, prepared: Prepared, *, prune: bool, validate_index: bool, key: str | None) -> Commit:
-    digest = None if key is None else hashlib.blake2b(key.encode(), digest_size=16).digest()
+    digest = None if key is None else _digest(key)
     rows = NewRows(catalog, prepared.symbol)
 
     def edit(draft: Draft) -> Commit:
@@ -87,6 +89,15 @@ def _append(catalog: Catalog, prepared: Prepared, *, prune: bool, validate_index
         return committed(prepared.symbol, record)
 
     return rows.commit(edit, operation="append")
+
+
+def _digest(key: Any) -> bytes:
+    if not isinstance(key, str):
+        raise TypeError(f"idempotency_key is {short(key)}, a {type(key).__name__}; give a str that names this append.")
+    if not key:
+        # An empty one is a name that somebody forgot to fill in, and would swallow every append after the first.
+        raise UserInputException("idempotency_key is empty; give a text that names this append, or leave it out.")
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def _extend(draft: Draft, latest: Version, prepared: Prepared, rows: NewRows, *, validate_index: bool) -> Record:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,8 @@ def parse_as_of(as_of: Any) -> AsOf:
     if isinstance(as_of, dt.datetime):
         if as_of is pd.NaT:
             raise ArcticException("as_of is NaT; give None, a version number, a snapshot's name or a datetime.")
-        return AsOf(nanoseconds(as_of), by_time=True)
+        # Beyond what 64 bits can say there is no version, and no way to show the time in a message.
+        return AsOf(min(max(nanoseconds(as_of), _INT64.min + 1), _INT64.max), by_time=True)
     raise ArcticException(
         f"as_of is a {type(as_of).__module__}.{type(as_of).__qualname__} ({as_of!r}); it must be None, an int (version "
         "number, negative from the end), a str (a snapshot's name) or a datetime.datetime / pandas.Timestamp."
@@ -63,10 +66,11 @@ def nanoseconds(moment: dt.date) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """Both ends inclusive, in nanoseconds since 1970; None is open."""
+    """Both ends inclusive, in nanoseconds since 1970; None is open. `given` is what the user gave, for messages."""
 
     start: int | None
     end: int | None
+    given: str = field(default="", compare=False)
 
     @property
     def reversed(self) -> bool:
@@ -99,7 +103,7 @@ def parse_date_range(date_range: Any, argument: str = "date_range") -> TimeRange
         ends = None
     if ends is None:
         raise TypeError(f"{argument} is {date_range!r}; give a pair (start, end) of datetimes, None for an open end.")
-    return TimeRange(_range_end(ends[0], argument), _range_end(ends[1], argument))
+    return TimeRange(_range_end(ends[0], argument), _range_end(ends[1], argument), repr(date_range))
 
 
 def _range_end(end: Any, argument: str) -> int | None:
@@ -129,6 +133,44 @@ def parse_row_range(row_range: Any) -> tuple[int | None, int | None] | None:
         if end is not None and not isinstance(end, int):
             raise TypeError(f"row_range has an end of type {type(end).__name__} ({end!r}); use int or None.")
     return row_range[0], row_range[1]
+
+
+def parse_flag(value: Any, argument: str) -> bool:
+    """Check a switch: a bool, or 0 or 1. A text such as "no" would count as yes, and prune what should stay.
+
+    Raises
+    ------
+    TypeError
+        Where it is anything else, naming the argument.
+    """
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"{argument} is {value!r}; give True or False.")
+
+
+def parse_version(number: Any) -> int:
+    """Check the number of a version: an int that is not negative.
+
+    Raises
+    ------
+    TypeError
+        Where it is none.
+    """
+    try:
+        value = operator.index(number)
+    except TypeError:
+        raise TypeError(f"version {number!r} is a {type(number).__name__}; versions are given as ints.") from None
+    if value < 0:
+        raise TypeError(f"version {value} is negative; give version numbers as list_versions() shows them.")
+    return value
+
+
+def parse_versions(versions: Any) -> list[int] | None:
+    """Check version numbers: one, several, or None for all."""
+    if versions is None:
+        return None
+    several = isinstance(versions, Iterable) and not isinstance(versions, str | bytes)
+    return [parse_version(number) for number in (versions if several else [versions])]
 
 
 def check_one_range(date_range: Any, row_range: Any) -> None:

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.exceptions import ArcticException
 
+
+class _Named(Protocol):
+    @property
+    def symbol(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def check_each(items: Sequence[N], check: Callable[[N], R]) -> list[R]:
+    """Each item's checked arguments, before the first of them is worked on; what is of a wrong type names its item."""
+    checked = []
+    for position, item in enumerate(items):
+        try:
+            checked.append(check(item))
+        except TypeError as error:
+            raise TypeError(f"item {position} of the batch, {item.symbol!r}: {error}") from None
+    return checked
 
 
 def attempt_each(catalog: Catalog, work: Callable[[T], R], items: Sequence[T]) -> list[R | ArcticException]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from typing import SupportsIndex
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
@@ -19,20 +17,19 @@ def delete(catalog: Catalog, symbol: str, versions: Sequence[int] | None = None)
     if versions is None:
         commit(catalog, symbol, lambda draft: draft.drop_all(), operation="delete")
         return
-    numbers = [_version_number(number) for number in versions]
-    if not numbers:
+    if not versions:
         return
 
     def edit(draft: Draft) -> None:
         newest = draft.head.next_number - 1
-        if max(numbers) > newest:
+        if max(versions) > newest:
             there = f"the newest is {newest}" if newest >= 0 else "the symbol does not exist"
             raise NoSuchVersionException(
-                f"symbol '{symbol}' has no version {max(numbers)} in library '{catalog.library}' ({there}). Nothing "
+                f"symbol '{symbol}' has no version {max(versions)} in library '{catalog.library}' ({there}). Nothing "
                 "was "
                 f"deleted; list_versions('{symbol}') shows the versions there are."
             )
-        draft.drop(numbers)
+        draft.drop(versions)
 
     commit(catalog, symbol, edit, operation="delete")
 
@@ -56,13 +53,3 @@ def prune_previous_versions(catalog: Catalog, symbol: str) -> None:
         draft.keep_newest()
 
     commit(catalog, symbol, edit, operation="prune_previous_versions")
-
-
-def _version_number(number: SupportsIndex) -> int:
-    try:
-        value = operator.index(number)
-    except TypeError:
-        raise TypeError(f"version {number!r} is a {type(number).__name__}; versions are given as ints.") from None
-    if value < 0:
-        raise TypeError(f"version {value} is negative; delete() takes version numbers as list_versions() shows them.")
-    return value

@@ -51,7 +51,7 @@ class Prepared:
 
     def check(self, *, validate_index: bool) -> Prepared:
         """Refuse a bad name and, with `validate_index`, a time index that is not in order."""
-        check_symbol(self.symbol)
+        self.symbol = check_symbol(self.symbol)
         if validate_index and self.sorted_as not in (ASCENDING, UNKNOWN):
             raise UnsortedDataException(
                 f"the time index of the data for symbol '{self.symbol}' is not in ascending order "
@@ -89,7 +89,7 @@ def dress(symbol: str, table: Table, metadata: bytes | None) -> Prepared:
     """A table with what the catalog wants to know of its order."""
     if not is_timeseries(table.schema):
         return Prepared(symbol, table, None, UNKNOWN, metadata)
-    return Prepared(symbol, table, index_values(table), SORTED.index(sortedness(table)), metadata)
+    return Prepared(symbol, table, index_values(table), SORTED.index(sortedness(table, symbol)), metadata)
 
 
 def _table(symbol: str, data: Any, *, pickle: bool) -> Table:

@@ -21,7 +21,15 @@ from coldframe.frames.arrow_out import record_batch
 from coldframe.frames.meta import frame_meta, is_timeseries
 from coldframe.frames.pandas_out import denormalize
 from coldframe.operations.ahead import ahead
-from coldframe.operations.read import Wanted, checked_resolve, result_of, rows_wanted, with_reader, with_version
+from coldframe.operations.read import (
+    Wanted,
+    checked_resolve,
+    result_of,
+    rows_wanted,
+    wanted_each,
+    with_reader,
+    with_version,
+)
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.source import StoredSource
 from coldframe.query import explain as planning
@@ -46,20 +54,24 @@ class QueryItem:
 
 def read_query(catalog: Catalog, item: ReadItem, query: Sequence[Clause]) -> Loaded:
     """Read a version through a query."""
-    wanted = Wanted(item)
+    return _read_query(catalog, item.symbol, Wanted(item), query)
 
+
+def _read_query(catalog: Catalog, symbol: str, wanted: Wanted, query: Sequence[Clause]) -> Loaded:
     def work(reader: Reader, version: Version) -> Loaded:
         return result_of(version, denormalize(_run(reader, version, wanted, query)))
 
-    return with_version(catalog, item.symbol, wanted.as_of, work)
+    return with_version(catalog, symbol, wanted.as_of, work)
 
 
 def read_query_batch(catalog: Catalog, items: Sequence[QueryItem]) -> list[Loaded | ArcticException]:
     """Read several versions, each through its query; an item that fails leaves its error in the list."""
     results: list[Loaded | ArcticException] = []
-    for each in items:
+    for each, wanted in zip(items, wanted_each([each.item for each in items]), strict=True):
         try:
-            results.append(read_query(catalog, each.item, each.query))
+            if isinstance(wanted, ArcticException):
+                raise wanted
+            results.append(_read_query(catalog, each.item.symbol, wanted, each.query))
         except ArcticException as error:
             results.append(error)
     return results

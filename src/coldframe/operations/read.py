@@ -40,7 +40,7 @@ from coldframe.operations.arguments import (
     parse_date_range,
     parse_row_range,
 )
-from coldframe.operations.batches import attempt_each
+from coldframe.operations.batches import attempt_each, check_each
 from coldframe.operations.locate import rows_between
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.rows import load
@@ -91,37 +91,51 @@ def head(catalog: Catalog, symbol: str, n: int = 5, as_of: Any = None, columns: 
 
 def tail(catalog: Catalog, symbol: str, n: int = 5, as_of: Any = None, columns: Any = None) -> Loaded:
     """The last `n` rows, or all but the first `-n`, as pandas has it."""
-    rows = (0, 0) if _count(n) == 0 else (-n, None)
+    count = _count(n)
+    rows = (0, 0) if count == 0 else (-count, None)
     return read(catalog, symbol, as_of, row_range=rows, columns=columns)
 
 
 def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | ArcticException]:
     """Read several symbols; an item that fails leaves its error in the list."""
-    results: list[Loaded | ArcticException | None] = [None] * len(items)
-    wanted = [Wanted(item) for item in items]
-    newest = [i for i, w in enumerate(wanted) if not isinstance(w.as_of.value, str)]
+    checked = wanted_each(items)
+    results: dict[int, Loaded | ArcticException] = {}
+    wanted = [(i, one) for i, one in enumerate(checked) if isinstance(one, Wanted)]
+    newest = [(i, one) for i, one in wanted if not isinstance(one.as_of.value, str)]
     with catalog.store.reading() as reader:
-        keys = [head_key(items[i].symbol) for i in newest]
-        for i, key, stored in zip(newest, keys, reader.get_many(keys), strict=True):
+        keys = [head_key(items[i].symbol) for i, _ in newest]
+        for (i, one), key, stored in zip(newest, keys, reader.get_many(keys), strict=True):
             if stored is None:
                 continue
             if catalog.seen is not None:
                 catalog.seen.note(items[i].symbol, stored)
             try:
-                version = _checked_find(History(reader, checked_head(key, stored.data)), catalog, wanted[i].as_of)
-                results[i] = _loaded(reader, version, wanted[i])
+                version = _checked_find(History(reader, checked_head(key, stored.data)), catalog, one.as_of)
+                results[i] = _loaded(reader, version, one)
             except NoSuchVersionException as error:
                 results[i] = error
             except (ArcticException, Damage):
                 continue  # read on its own below, with all that a single read does about it
-    for i, result in enumerate(results):
-        if result is None:
+    for i, one in wanted:
+        if i not in results:
             symbol = items[i].symbol
             try:
-                results[i] = with_version(catalog, symbol, wanted[i].as_of, partial(_loaded, wanted=wanted[i]))
+                results[i] = with_version(catalog, symbol, one.as_of, partial(_loaded, wanted=one))
             except ArcticException as error:
                 results[i] = error
-    return [result for result in results if result is not None]
+    return [one if isinstance(one, ArcticException) else results[i] for i, one in enumerate(checked)]
+
+
+def wanted_each(items: Sequence[ReadItem]) -> list[Wanted | ArcticException]:
+    """The checked arguments of several reads; arguments that do not go together leave their error in the list."""
+    return check_each(items, _wanted)
+
+
+def _wanted(item: ReadItem) -> Wanted | ArcticException:
+    try:
+        return Wanted(item)
+    except ArcticException as error:
+        return error
 
 
 def read_metadata(catalog: Catalog, symbol: str, as_of: Any = None) -> Loaded:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
+
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.commit import commit
 from coldframe.catalog.damage import damaged
@@ -25,6 +27,8 @@ def reclaim(catalog: Catalog, grace: float | timedelta | None = None, orphans: b
     """Free retired objects past the grace period, and with `orphans` also those that interrupted writes left."""
     catalog.check_writable("reclaim")
     seconds = grace.total_seconds() if isinstance(grace, timedelta) else grace
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float | np.number)):
+        raise TypeError(f"grace is {grace!r}; give seconds (0 or more) or a timedelta.")
     if seconds is not None and not seconds >= 0:
         raise UserInputException(f"grace is {grace!r}; give seconds (0 or more) or a timedelta.")
     try:

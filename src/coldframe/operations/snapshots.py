@@ -11,7 +11,7 @@ from coldframe.catalog.damage import damaged
 from coldframe.catalog.draft import Draft
 from coldframe.catalog.keys import HEADS, head_key, snapshot_key
 from coldframe.catalog.manifest import encode_manifest
-from coldframe.catalog.names import check_snapshot
+from coldframe.catalog.names import check_snapshot, plain_name
 from coldframe.catalog.reclaim import snapshots
 from coldframe.catalog.records import is_tombstone
 from coldframe.catalog.snapshot_records import Held, Snapshot, encode_held, encode_snapshot
@@ -19,6 +19,7 @@ from coldframe.catalog.versions import History, Version, checked_head, held_vers
 from coldframe.exceptions import ConflictException, ErrorCode, InternalException, NoSuchVersionException
 from coldframe.format.checksums import Damage
 from coldframe.frames.metadata import decode_metadata, encode_metadata
+from coldframe.operations.arguments import parse_version
 from coldframe.stores.base import Conflict, Publication, Reader, Swap, UnknownOutcome
 
 ATTEMPTS = 100
@@ -33,8 +34,9 @@ def snapshot(
 ) -> None:
     """Hold the newest version of every symbol, or exactly the given versions, under a name."""
     catalog.check_writable("snapshot")
-    check_snapshot(name)
-    skipped = set(skip_symbols or ())
+    name = check_snapshot(name)
+    skipped = _names(skip_symbols)
+    versions = _numbered(versions)
     if skipped and versions:
         raise InternalException(
             f"snapshot '{name}': skip_symbols and versions were both given; give one of them.",
@@ -73,6 +75,35 @@ def snapshot(
     )
 
 
+def _names(skip_symbols: Any) -> set[str]:
+    """The symbols to leave out, checked."""
+    if isinstance(skip_symbols, str | bytes) or not isinstance(skip_symbols, Iterable | None):
+        raise TypeError(f"skip_symbols is {skip_symbols!r}; give a list of symbols.")
+    names = set(skip_symbols or ())
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"skip_symbols has an entry of type {type(name).__name__} ({name!r}); symbols are strs.")
+    return names
+
+
+def _numbered(versions: Any) -> dict[str, int]:
+    """The versions to hold, checked: one for each symbol."""
+    if versions is None:
+        return {}
+    if not isinstance(versions, Mapping):
+        kind = type(versions).__name__
+        raise TypeError(f"versions is a {kind}; give a dict of symbols and numbers of versions, as in {{'s': 0}}.")
+    found = {}
+    for symbol, number in versions.items():
+        if not isinstance(symbol, str):
+            raise TypeError(f"versions has a key of type {type(symbol).__name__} ({symbol!r}); symbols are strs.")
+        try:
+            found[plain_name(symbol)] = parse_version(number)
+        except TypeError as error:
+            raise TypeError(f"versions of symbol {symbol!r}: {error}") from None
+    return found
+
+
 def delete_snapshot(catalog: Catalog, name: str) -> None:
     """Delete a snapshot; what only it held is freed."""
     catalog.check_writable("delete_snapshot")
@@ -105,7 +136,7 @@ def _free_retired(draft: Draft) -> None:
 
 
 def _to_hold(
-    reader: Reader, catalog: Catalog, versions: Mapping[str, int] | None, skipped: set[str]
+    reader: Reader, catalog: Catalog, versions: Mapping[str, int], skipped: set[str]
 ) -> tuple[dict[str, Any], dict[str, str | None]]:
     """What a snapshot names, and the heads that must not change until it is published."""
     if versions:
@@ -118,7 +149,7 @@ def _to_hold(
             )
     held: dict[str, Any] = {}
     unchanged: dict[str, str | None] = {}
-    wanted = list((versions or {}).items())
+    wanted = list(versions.items())
     for number, (key, stored) in enumerate(zip(keys, reader.get_many(keys), strict=True)):
         unchanged[key] = None if stored is None else stored.tag
         history = None if stored is None else History(reader, checked_head(key, stored.data))

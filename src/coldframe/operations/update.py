@@ -30,7 +30,7 @@ from coldframe.frames.evolve import conform, evolve, index_kind, index_values, i
 from coldframe.frames.meta import frame_meta
 from coldframe.operations.absorb import MOST_BYTES, absorb_around
 from coldframe.operations.arguments import TimeRange, parse_date_range
-from coldframe.operations.batches import attempt_each
+from coldframe.operations.batches import attempt_each, check_each
 from coldframe.operations.encode import DEFAULT_ROWS, STREAMED, NewRows, encode, table_bytes
 from coldframe.operations.locate import rows_between, time_at
 from coldframe.operations.prepare import Prepared, check_batch, convert, dress
@@ -50,7 +50,8 @@ def update(
     prune: bool = False,
 ) -> Commit:
     """Replace the rows of the time range that `data` covers, or of `date_range`, by `data`."""
-    return _update(catalog, _clipped(convert(catalog, symbol, data, metadata), date_range), upsert=upsert, prune=prune)
+    span = parse_date_range(date_range)
+    return _update(catalog, _clipped(convert(catalog, symbol, data, metadata), span), upsert=upsert, prune=prune)
 
 
 def update_batch(
@@ -58,7 +59,10 @@ def update_batch(
 ) -> list[Commit | ArcticException]:
     """Update several symbols, each in a commit of its own; an item that fails leaves its error in the list."""
     check_batch([item.symbol for item in items], "update_batch")
-    converted = [(convert(catalog, item.symbol, item.data, item.metadata), item.date_range) for item in items]
+    spans = check_each(items, lambda item: parse_date_range(item.date_range))
+    converted = [
+        (convert(catalog, item.symbol, item.data, item.metadata), span) for item, span in zip(items, spans, strict=True)
+    ]
     return attempt_each(catalog, lambda item: _update(catalog, _clipped(*item), upsert=upsert, prune=prune), converted)
 
 
@@ -69,7 +73,7 @@ def delete_data_in_range(catalog: Catalog, symbol: str, date_range: Any, *, prun
         raise ArcticInvalidApiUsageException(
             "delete_data_in_range needs a date_range; use (None, None) for all rows, or delete() for the symbol."
         )
-    span = _checked_range(date_range)
+    span = _forward(parse_date_range(date_range))
     operation = "delete_data_in_range"
 
     def edit(draft: Draft) -> Commit:
@@ -102,9 +106,9 @@ class _Prepared:
         self.span = span
 
 
-def _clipped(rows: Prepared, date_range: Any) -> _Prepared:
+def _clipped(rows: Prepared, date_range: TimeRange | None) -> _Prepared:
     """The new rows within the range they replace, checked."""
-    span = None if date_range is None else _checked_range(date_range)
+    span = None if date_range is None else _forward(date_range)
     symbol = rows.check(validate_index=True).symbol
     if rows.times is None:
         raise InternalException(
@@ -122,12 +126,11 @@ def _clipped(rows: Prepared, date_range: Any) -> _Prepared:
     return _Prepared(rows, span)
 
 
-def _checked_range(date_range: Any) -> TimeRange:
-    span = parse_date_range(date_range)
+def _forward(span: TimeRange | None) -> TimeRange:
     if span is None or span.reversed:
         raise UserInputException(
-            f"date_range {date_range!r} ends before it starts, so no rows are meant. Give (start, end) with start <= "
-            "end."
+            f"date_range {'' if span is None else span.given} ends before it starts, so no rows are meant. Give "
+            "(start, end) with start <= end."
         )
     return span
 

@@ -91,6 +91,7 @@ def place(draft: Draft, prepared: Prepared, encoded: Encoded, cause: str) -> Rec
 def write_metadata(catalog: Catalog, symbol: str, metadata: Any, *, prune: bool = False) -> Commit:
     """A new version with the newest version's rows and new metadata; a missing symbol gets a pickled None."""
     blank = prepare(catalog, symbol, None, metadata, pickle=True)
+    symbol = blank.symbol
     packed = encode_metadata(metadata)
 
     def edit(draft: Draft) -> Commit:
