@@ -148,12 +148,12 @@ class ArcticException(RuntimeError):
         Overrides the class's own code where one class stands for several.
     """
 
-    default_code: ClassVar[ErrorCode | None] = None
+    default_code: ClassVar[ErrorCode] = ErrorCode.E_INVALID_USER_ARGUMENT
 
     def __init__(self, message: str = "", *, code: ErrorCode | None = None) -> None:
         self.message = message
         self.code = code if code is not None else self.default_code
-        super().__init__(f"{self.code.name} {message}" if self.code is not None else message)
+        super().__init__(f"{self.code.name} {message}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # The constructor adds the code to the text, so args cannot be replayed as they are.

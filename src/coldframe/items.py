@@ -283,6 +283,8 @@ class WritePayload:
     symbol : str
     data : object
     metadata : object, optional
+    index_column : bool, default False
+        Of no consequence for pandas objects, which have an index of their own.
 
     Examples
     --------
@@ -293,12 +295,13 @@ class WritePayload:
     {'source': 'x'}
     """
 
-    __slots__ = ("data", "metadata", "symbol")
+    __slots__ = ("data", "index_column", "metadata", "symbol")
 
-    def __init__(self, symbol: str, data: Any, metadata: Any = None) -> None:
+    def __init__(self, symbol: str, data: Any, metadata: Any = None, index_column: bool = False) -> None:
         self.symbol = symbol
         self.data = data
         self.metadata = metadata
+        self.index_column = index_column
 
     def __repr__(self) -> str:
         return _shown(self, symbol=self.symbol, data_id=id(self.data), metadata=self.metadata)
@@ -343,15 +346,25 @@ class UpdatePayload:
     metadata : object, optional
     date_range : tuple of two timestamps, optional
         The stretch of time to replace, where it differs from that of `data`.
+    index_column : bool, default False
+        Of no consequence for pandas objects, which have an index of their own.
     """
 
-    __slots__ = ("data", "date_range", "metadata", "symbol")
+    __slots__ = ("data", "date_range", "index_column", "metadata", "symbol")
 
-    def __init__(self, symbol: str, data: NormalizableType, metadata: Any = None, date_range: Any = None) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        data: NormalizableType,
+        metadata: Any = None,
+        date_range: Any = None,
+        index_column: bool = False,
+    ) -> None:
         self.symbol = symbol
         self.data = data
         self.metadata = metadata
         self.date_range = date_range
+        self.index_column = index_column
 
     def __repr__(self) -> str:
         return _shown(
@@ -368,6 +381,9 @@ class ReadRequest(NamedTuple):
     row_range: Sequence[int | None] | None = None
     columns: Sequence[str] | None = None
     query_builder: Any = None
+    output_format: Any = None
+    arrow_string_format_default: Any = None
+    arrow_string_format_per_column: Any = None
 
     def __repr__(self) -> str:
         return _shown(self, **self._asdict())

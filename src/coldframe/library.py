@@ -36,6 +36,7 @@ from coldframe.items import (
     WriteMetadataPayload,
     WritePayload,
 )
+from coldframe.library_absent import LibraryAbsent
 from coldframe.library_base import failure, items_of, named
 from coldframe.library_reads import LibraryReads
 from coldframe.library_writes import LibraryWrites
@@ -89,7 +90,7 @@ _symbol_version: Callable[[tuple[str, int]], SymbolVersion] = partial(tuple.__ne
 _version_info: Callable[[tuple[Any, bool, list[str]]], VersionInfo] = partial(tuple.__new__, VersionInfo)
 
 
-class Library(LibraryReads, LibraryWrites):
+class Library(LibraryReads, LibraryWrites, LibraryAbsent):
     """A library: symbols and their versions. Opened by `Arctic.get_library` or `Arctic.create_library`.
 
     A handle may be used from many threads, pickled (it connects again where it is unpickled), and used after a fork.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from coldframe.items import DataError, ReadRequest, VersionedItem
 from coldframe.library_base import LibraryBase, failure, items_of, named
 from coldframe.operations.read import TRIES
 from coldframe.operations.results import Loaded, ReadItem
+from coldframe.options import DEFAULT_OUTPUT, ArrowOutputStringFormat, Output, OutputFormat
 
 if TYPE_CHECKING:
     from coldframe.lazy import LazyDataFrame, LazyDataFrameCollection
@@ -40,7 +41,12 @@ class LibraryQueries(LibraryBase):
     """The calls of `Library` that run queries."""
 
     def read_batch_and_join(
-        self, symbols: Iterable[str | ReadRequest], query_builder: QueryBuilder
+        self,
+        symbols: Iterable[str | ReadRequest],
+        query_builder: QueryBuilder,
+        output_format: OutputFormat | str | None = None,
+        arrow_string_format_default: ArrowOutputStringFormat | Any = None,
+        arrow_string_format_per_column: Mapping[str, ArrowOutputStringFormat | Any] | None = None,
     ) -> VersionedItemWithJoin:
         """Read several symbols, stack their rows, and run a query on all of them.
 
@@ -49,6 +55,10 @@ class LibraryQueries(LibraryBase):
         symbols : list of str or ReadRequest
         query_builder : QueryBuilder
             Its first clause is `concat`; the clauses after it run on the stacked rows.
+        output_format : OutputFormat or str, optional
+            What to return; by default what the library's handle says.
+        arrow_string_format_default, arrow_string_format_per_column : optional
+            How strings are laid out in Arrow output.
 
         Returns
         -------
@@ -73,12 +83,13 @@ class LibraryQueries(LibraryBase):
         """
         from coldframe.query.clauses import Concat
 
+        output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         clauses = list(checked_query(query_builder).clauses)
         if not clauses or not isinstance(clauses[0], Concat):
             raise UserInputException(
                 "read_batch_and_join needs a query whose first clause is concat, for example QueryBuilder().concat()."
             )
-        requests = requests_of(symbols)
+        requests = requests_of(symbols, output=output)
         if not requests:
             raise ArcticInvalidApiUsageException("read_batch_and_join was given no symbols; give at least one.")
         pairs = [(request, request.query_builder) for request in requests]
@@ -165,13 +176,20 @@ class LibraryQueries(LibraryBase):
         )
 
 
-def requests_of(symbols: Iterable[str | ReadRequest], query_builder: QueryBuilder | None = None) -> list[ReadRequest]:
-    """The items of a batch read as requests, a query for all of them put into each."""
-    items = named(items_of(symbols, str, ReadRequest))
-    requests = [ReadRequest(item) if isinstance(item, str) else item for item in items]
-    for position, request in enumerate(requests):
-        if request.query_builder is not None:
-            checked_query(request.query_builder, f"item {position} of the batch, {request.symbol!r}: ")
+def requests_of(
+    symbols: Iterable[str | ReadRequest], query_builder: QueryBuilder | None = None, output: Output = DEFAULT_OUTPUT
+) -> list[ReadRequest]:
+    """The items of a batch read as requests, with the query and the output for all of them put into each."""
+    requests = []
+    for position, item in enumerate(named(items_of(symbols, str, ReadRequest))):
+        if isinstance(item, str):
+            requests.append(ReadRequest(item, None, None, None, None, None, *output))
+            continue
+        if item.query_builder is not None:
+            checked_query(item.query_builder, f"item {position} of the batch, {item.symbol!r}: ")
+        own = Output.of(*item[6:])
+        chosen = [mine if mine is not None else shared for mine, shared in zip(own, output, strict=True)]
+        requests.append(ReadRequest(*item[:6], *chosen))
     if query_builder is None:
         return requests
     checked_query(query_builder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from coldframe.library_queries import LibraryQueries, checked_query, item_of, re
 from coldframe.operations import describe as describing
 from coldframe.operations import read as reading
 from coldframe.operations.results import Description
+from coldframe.options import ArrowOutputStringFormat, Output, OutputFormat
 
 if TYPE_CHECKING:
     from coldframe.query.builder import QueryBuilder
@@ -44,6 +45,9 @@ class LibraryReads(LibraryQueries):
         columns: Sequence[str] | None = None,
         query_builder: QueryBuilder | None = None,
         lazy: bool = False,
+        output_format: OutputFormat | str | None = None,
+        arrow_string_format_default: ArrowOutputStringFormat | Any = None,
+        arrow_string_format_per_column: Mapping[str, ArrowOutputStringFormat | Any] | None = None,
     ) -> Any:
         """Read a version of a symbol, or a part of it.
 
@@ -64,6 +68,10 @@ class LibraryReads(LibraryQueries):
             slices and columns that it needs are read.
         lazy : bool, default False
             Read nothing yet: give back a `LazyDataFrame`, to which clauses are added until it is collected.
+        output_format : OutputFormat or str, optional
+            What to return; by default what the library's handle says.
+        arrow_string_format_default, arrow_string_format_per_column : optional
+            How strings are laid out in Arrow output.
 
         Returns
         -------
@@ -91,10 +99,11 @@ class LibraryReads(LibraryQueries):
         2024-01-02  2
         2024-01-03  3
         """
+        output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         if lazy or query_builder is not None:
             if query_builder is not None:
                 checked_query(query_builder)
-            request = ReadRequest(symbol, as_of, date_range, row_range, columns, query_builder)
+            request = ReadRequest(symbol, as_of, date_range, row_range, columns, query_builder, *output)
             if lazy or query_builder is None:
                 return self._lazy(request)
             return self.collect_lazy(request, query_builder)
@@ -114,6 +123,9 @@ class LibraryReads(LibraryQueries):
         as_of: AsOf | None = None,
         columns: Sequence[str] | None = None,
         lazy: bool = False,
+        output_format: OutputFormat | str | None = None,
+        arrow_string_format_default: ArrowOutputStringFormat | Any = None,
+        arrow_string_format_per_column: Mapping[str, ArrowOutputStringFormat | Any] | None = None,
     ) -> Any:
         """Read the first rows.
 
@@ -128,6 +140,10 @@ class LibraryReads(LibraryQueries):
             Only these columns.
         lazy : bool, default False
             Give back a `LazyDataFrame` that reads when it is collected.
+        output_format : OutputFormat or str, optional
+            What to return; by default what the library's handle says.
+        arrow_string_format_default, arrow_string_format_per_column : optional
+            How strings are laid out in Arrow output.
 
         Returns
         -------
@@ -143,8 +159,9 @@ class LibraryReads(LibraryQueries):
         0  0
         1  1
         """
+        output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         if lazy:
-            return self._lazy(ReadRequest(symbol, as_of, columns=columns)).head(n)
+            return self._lazy(ReadRequest(symbol, as_of, None, None, columns, None, *output)).head(n)
         return self._item(reading.head(self._catalog, symbol, n, as_of, columns))
 
     def tail(
@@ -154,6 +171,9 @@ class LibraryReads(LibraryQueries):
         as_of: AsOf | None = None,
         columns: Sequence[str] | None = None,
         lazy: bool = False,
+        output_format: OutputFormat | str | None = None,
+        arrow_string_format_default: ArrowOutputStringFormat | Any = None,
+        arrow_string_format_per_column: Mapping[str, ArrowOutputStringFormat | Any] | None = None,
     ) -> Any:
         """Read the last rows.
 
@@ -168,6 +188,10 @@ class LibraryReads(LibraryQueries):
             Only these columns.
         lazy : bool, default False
             Give back a `LazyDataFrame` that reads when it is collected.
+        output_format : OutputFormat or str, optional
+            What to return; by default what the library's handle says.
+        arrow_string_format_default, arrow_string_format_per_column : optional
+            How strings are laid out in Arrow output.
 
         Returns
         -------
@@ -183,8 +207,9 @@ class LibraryReads(LibraryQueries):
         2024-04-08  98
         2024-04-09  99
         """
+        output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         if lazy:
-            return self._lazy(ReadRequest(symbol, as_of, columns=columns)).tail(n)
+            return self._lazy(ReadRequest(symbol, as_of, None, None, columns, None, *output)).tail(n)
         return self._item(reading.tail(self._catalog, symbol, n, as_of, columns))
 
     def read_batch(
@@ -192,6 +217,9 @@ class LibraryReads(LibraryQueries):
         symbols: Iterable[str | ReadRequest],
         query_builder: QueryBuilder | None = None,
         lazy: bool = False,
+        output_format: OutputFormat | str | None = None,
+        arrow_string_format_default: ArrowOutputStringFormat | Any = None,
+        arrow_string_format_per_column: Mapping[str, ArrowOutputStringFormat | Any] | None = None,
     ) -> Any:
         """Read several symbols at once.
 
@@ -202,6 +230,10 @@ class LibraryReads(LibraryQueries):
             A query for every symbol; the requests must then have none of their own.
         lazy : bool, default False
             Read nothing yet: give back a `LazyDataFrameCollection`.
+        output_format : OutputFormat or str, optional
+            What to return; by default what the library's handle says.
+        arrow_string_format_default, arrow_string_format_per_column : optional
+            How strings are laid out in Arrow output.
 
         Returns
         -------
@@ -222,7 +254,8 @@ class LibraryReads(LibraryQueries):
         >>> found.version, missing.error_code.name
         (0, 'E_NO_SUCH_VERSION')
         """
-        requests = requests_of(symbols, query_builder)
+        output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
+        requests = requests_of(symbols, query_builder, output)
         if lazy:
             return self._lazy_batch(requests)
         if any(request.query_builder is not None for request in requests):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from coldframe.exceptions import ArcticInvalidApiUsageException
+from coldframe.exceptions import ArcticDbNotYetImplemented, ArcticInvalidApiUsageException
 from coldframe.items import (
     DataError,
     NormalizableType,
@@ -14,6 +14,7 @@ from coldframe.items import (
     WriteMetadataPayload,
     WritePayload,
 )
+from coldframe.library_absent import refuse_parameter
 from coldframe.library_base import LibraryBase, payloads_of
 from coldframe.operations import append as appending
 from coldframe.operations import update as updating
@@ -31,8 +32,10 @@ class LibraryWrites(LibraryBase):
         data: NormalizableType,
         metadata: Any = None,
         prune_previous_versions: bool | None = None,
-        *,
+        staged: bool = False,
         validate_index: bool = True,
+        index_column: bool = False,  # noqa: ARG002 -- for Arrow data
+        recursive_normalizers: bool | None = None,
     ) -> VersionedItem:
         """Write a new version of a symbol; one that does not exist is created.
 
@@ -46,8 +49,15 @@ class LibraryWrites(LibraryBase):
         prune_previous_versions : bool, optional
             Delete the older versions; those that snapshots hold stay readable through these. By default what the
             library's options say.
+        staged : bool, default False
+            Not there yet: True is refused.
         validate_index : bool, default True
             Refuse a time index that is not sorted.
+        index_column : bool, default False
+            Of no consequence for pandas objects, which have an index of their own.
+        recursive_normalizers : bool, optional
+            Whether containers of frames are taken apart, which is not there yet; by default what the library's
+            options say.
 
         Returns
         -------
@@ -77,6 +87,8 @@ class LibraryWrites(LibraryBase):
         [1, 2]
         """
         self._check_writable("write")
+        refuse_parameter("staged", staged)
+        self._check_container(data, recursive_normalizers)
         commit = writing.write(
             self._catalog,
             symbol,
@@ -88,7 +100,13 @@ class LibraryWrites(LibraryBase):
         return self._written(commit, metadata)
 
     def write_pickle(
-        self, symbol: str, data: Any, metadata: Any = None, prune_previous_versions: bool | None = None
+        self,
+        symbol: str,
+        data: Any,
+        metadata: Any = None,
+        prune_previous_versions: bool | None = None,
+        staged: bool = False,
+        recursive_normalizers: bool | None = None,  # noqa: ARG002 -- pickled as a whole either way
     ) -> VersionedItem:
         """Write any object: as columns where it can be, as by `write`, else pickled.
 
@@ -101,6 +119,10 @@ class LibraryWrites(LibraryBase):
         data : object
         metadata : object, optional
         prune_previous_versions : bool, optional
+        staged : bool, default False
+            Not there yet: True is refused.
+        recursive_normalizers : bool, optional
+            Of no consequence: an object that is not stored as columns is pickled as a whole.
 
         Returns
         -------
@@ -120,6 +142,7 @@ class LibraryWrites(LibraryBase):
         {'weights': [0.5, 0.5]}
         """
         self._check_writable("write_pickle")
+        refuse_parameter("staged", staged)
         prune = self._prune(prune_previous_versions)
         commit = writing.write(self._catalog, symbol, data, metadata=metadata, prune=prune, pickle=True)
         return self._written(commit, metadata)
@@ -192,6 +215,14 @@ class LibraryWrites(LibraryBase):
         """
         return self._write_batch("write_pickle_batch", payloads, prune_previous_versions, False, pickle=True)  # noqa: FBT003
 
+    def _check_container(self, data: Any, recursive: bool | None) -> None:
+        apart = self._catalog.config.recursive_normalizers if recursive is None else recursive
+        if apart and isinstance(data, dict | list | tuple):
+            raise ArcticDbNotYetImplemented(
+                f"recursive_normalizers: a {type(data).__name__} is not taken apart yet. Use write_pickle, which "
+                "stores it as a whole, or write each frame under a symbol of its own."
+            )
+
     def _write_batch(
         self, call: str, payloads: Iterable[WritePayload], prune: bool | None, validate_index: bool, *, pickle: bool
     ) -> list[VersionedItem | DataError]:
@@ -211,6 +242,8 @@ class LibraryWrites(LibraryBase):
         metadata: Any = None,
         prune_previous_versions: bool | None = None,
         validate_index: bool = True,
+        index_column: bool = False,  # noqa: ARG002 -- for Arrow data
+        compact_data: bool = False,
         *,
         idempotency_key: str | None = None,
     ) -> VersionedItem:
@@ -228,6 +261,10 @@ class LibraryWrites(LibraryBase):
         prune_previous_versions : bool, optional
         validate_index : bool, default True
             Refuse a time index that is not sorted.
+        index_column : bool, default False
+            Of no consequence for pandas objects, which have an index of their own.
+        compact_data : bool, default False
+            Not there yet: True is refused. Small appends merge by themselves.
         idempotency_key : str, optional
             Names this append: if the symbol has one with this key already, nothing is added and its version is
             returned. Makes it safe to try again when it is not known whether the first attempt went through.
@@ -261,6 +298,7 @@ class LibraryWrites(LibraryBase):
         [1, 2, 3]
         """
         self._check_writable("append")
+        refuse_parameter("compact_data", compact_data)
         commit = appending.append(
             self._catalog,
             symbol,
@@ -277,6 +315,7 @@ class LibraryWrites(LibraryBase):
         append_payloads: Iterable[WritePayload],
         prune_previous_versions: bool | None = None,
         validate_index: bool = True,
+        compact_data: bool = False,
     ) -> list[VersionedItem | DataError]:
         """Append to several symbols at once.
 
@@ -286,6 +325,8 @@ class LibraryWrites(LibraryBase):
             For different symbols.
         prune_previous_versions : bool, optional
         validate_index : bool, default True
+        compact_data : bool, default False
+            Not there yet: True is refused.
 
         Returns
         -------
@@ -307,6 +348,7 @@ class LibraryWrites(LibraryBase):
         [[0, 0], [1, 1]]
         """
         self._check_writable("append_batch")
+        refuse_parameter("compact_data", compact_data)
         wanted: list[WritePayload] = payloads_of(append_payloads, WritePayload)
         items = [WriteItem(p.symbol, p.data, p.metadata) for p in wanted]
         prune = self._prune(prune_previous_versions)
@@ -322,6 +364,7 @@ class LibraryWrites(LibraryBase):
         upsert: bool = False,
         date_range: Any = None,
         prune_previous_versions: bool | None = None,
+        index_column: bool = False,  # noqa: ARG002 -- for Arrow data
     ) -> VersionedItem:
         """Replace a stretch of time: the rows from the first to the last time of `data`, both included.
 
@@ -338,6 +381,8 @@ class LibraryWrites(LibraryBase):
         date_range : pair of timestamps, optional
             The stretch to replace, where it differs from that of `data`; rows of `data` outside it are left out.
         prune_previous_versions : bool, optional
+        index_column : bool, default False
+            Of no consequence for pandas objects, which have an index of their own.
 
         Returns
         -------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -85,6 +86,31 @@ class ArrowOutputStringFormat(StrEnum):
                 if value.equals(given):
                     return member
         raise ValueError(f"a string format must be one of {', '.join(cls.__members__)}, got {value!r}")
+
+
+class Output(NamedTuple):
+    """What a read was asked to return; None: what the library returns."""
+
+    output_format: OutputFormat | None
+    arrow_string_format_default: ArrowOutputStringFormat | None
+    arrow_string_format_per_column: dict[Any, ArrowOutputStringFormat] | None
+
+    @classmethod
+    def of(cls, output_format: Any, string_format: Any, per_column: Any) -> Output:
+        """The arguments of a read, checked: those that it cannot serve are refused here."""
+        if per_column is not None and not isinstance(per_column, Mapping):
+            raise TypeError(
+                f"arrow_string_format_per_column is a {type(per_column).__name__}; give a dict of columns and formats."
+            )
+        formats = ArrowOutputStringFormat
+        return cls(
+            None if output_format is None else OutputFormat.of(output_format),
+            None if string_format is None else formats.of(string_format),
+            None if per_column is None else {column: formats.of(value) for column, value in per_column.items()},
+        )
+
+
+DEFAULT_OUTPUT = Output(None, None, None)
 
 
 @dataclass(kw_only=True, eq=True)
