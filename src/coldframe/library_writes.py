@@ -144,7 +144,9 @@ class LibraryWrites(LibraryBase):
         self._check_writable("write_pickle")
         refuse_parameter("staged", staged)
         prune = self._prune(prune_previous_versions)
-        commit = writing.write(self._catalog, symbol, data, metadata=metadata, prune=prune, pickle=True)
+        commit = writing.write(
+            self._catalog, symbol, data, metadata=metadata, prune=prune, validate_index=False, pickle=True
+        )
         return self._written(commit, metadata)
 
     def write_batch(

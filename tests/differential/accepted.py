@@ -218,11 +218,6 @@ def other_class(step: Step) -> bool:
     return "with pickled data" in step.theirs.message and step.ours.error == "InternalException"
 
 
-def missing_times(step: Step) -> bool:
-    """A row without a time has no place in a time series, checked or not."""
-    return any(frame.flaw == "NaT" for frame in frames_of(step.operation)) and step.has("UnsortedDataException")
-
-
 def nothing_to_add(step: Step) -> bool:
     """Zero rows have an index and columns too: they have to fit like any others."""
     refused = any(map(step.has, ["StreamDescriptorMismatch", "SchemaException", "InternalException"]))
@@ -326,7 +321,6 @@ REFUSALS = {
 }
 
 ACCEPTED: list[Accepted] = [
-    Accepted("Times that are missing", missing_times, always),
     Accepted("Zero rows", nothing_to_add, always),
     Accepted("Zero rows", clipped_to_nothing, always),
     Accepted("Zero rows", clipped_in_a_batch, always),

@@ -275,10 +275,17 @@ UPDATES = [
         data=LEVELS,
         heading="Updates of a MultiIndex",
     ),
+    given("pickle what is not in order", do("write_pickle", data=TIMED[::-1]), do("get_description"), do("read")),
     given(
         "a time that is missing",
         do("write", data=TIMED.set_axis(pd.DatetimeIndex([*TIMES[:3], pd.NaT])), validate_index=False),
-        heading="Times that are missing",
+        do("read"),
+        do("get_description"),
+        do("append", data=LATER, validate_index=False),
+        do("append", data=LATER),
+        do("read", date_range=(TIMES[0], None)),
+        do("write", data=TIMED.set_axis(pd.DatetimeIndex([*TIMES[:3], pd.NaT]))),
+        do("append", data=TIMED.set_axis(pd.DatetimeIndex([pd.NaT, *TIMES[:3]])), validate_index=False),
     ),
     given(
         "update upsert without times",

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coldframe.exceptions import UnsortedDataException
 from coldframe.frames.meta import index_kind, is_timeseries
 from coldframe.frames.pandas_in import normalize
-from coldframe.frames.timeline import index_values, sortedness, to_ns, to_unit
+from coldframe.frames.timeline import first_missing, index_values, sortedness, to_ns, to_unit
 
 
 def table(index):
@@ -42,11 +41,18 @@ def test_order_of_many(at):
 
 
 @pytest.mark.parametrize(
-    "numbers", [["NaT", "2024"], ["2024", "NaT"], ["NaT"], ["NaT", "NaT"], ["2025", "NaT", "2024"]]
+    "numbers",
+    [["NaT", "2024"], ["2024", "NaT"], ["NaT"], ["NaT", "NaT"], ["2025", "NaT", "2024"], ["2025", "2024", "NaT"]],
 )
 def test_missing_times(numbers):
-    with pytest.raises(UnsortedDataException, match=f"row {numbers.index('NaT')}"):
-        sortedness(table(pd.DatetimeIndex(numbers, name="t")))
+    one = table(pd.DatetimeIndex(numbers, name="t"))
+    assert sortedness(one) == "UNSORTED"
+    assert first_missing(one) == numbers.index("NaT")
+
+
+def test_no_missing_times():
+    assert first_missing(table(pd.DatetimeIndex(["2025", "2024"]))) is None
+    assert first_missing(table(pd.DatetimeIndex([]))) is None
 
 
 def test_other_indexes_have_no_order():

@@ -36,7 +36,6 @@ from coldframe.exceptions import (
     NoDataFoundException,
     NoSuchVersionException,
     StorageException,
-    UnsortedDataException,
 )
 from coldframe.items import DeleteRequest, ReadRequest, UpdatePayload, WritePayload
 from coldframe.library import Library
@@ -182,12 +181,6 @@ class Model(RuleBasedStateMachine):
     def write_anything(self, symbol: str, data: st.DataObject) -> None:
         names = "distinct" if self.dynamic else "any"
         frame = data.draw(strategies.frames(max_rows=4, max_columns=4, names=names) | strategies.series(max_rows=4))
-        # `get_level_values` would take 0 for the name of a level.
-        first = frame.index._get_level_values(0)
-        if first.hasnans and first.dtype.kind == "M":
-            with pytest.raises(UnsortedDataException, match="NaT"):
-                self.lib.write(symbol, frame, validate_index=False)
-            return
         item = self.lib.write(symbol, frame, validate_index=False, prune_previous_versions=self.always_prune)
         self.made(symbol, item, frame, None, "other")
 

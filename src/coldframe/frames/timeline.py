@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe.exceptions import UnsortedDataException
 from coldframe.format.dtypes import Unit
 from coldframe.format.table import Table
 from coldframe.frames.meta import NAT, is_timeseries
@@ -25,30 +24,27 @@ def index_values(table: Table) -> NDArray[np.int64]:
     return np.asarray(values)
 
 
-def sortedness(table: Table, symbol: str = "") -> Sortedness:
+def sortedness(table: Table) -> Sortedness:
     """The order of the time index: UNKNOWN where there is none, ASCENDING where there are no rows.
 
-    Raises
-    ------
-    UnsortedDataException
-        An instant is missing (NaT).
+    An instant that is missing (NaT) stands nowhere in the order of time: with one, the index is UNSORTED.
     """
     if not table.rows:
         return "ASCENDING"
     if not is_timeseries(table.schema):
         return "UNKNOWN"
     values = index_values(table)
-    ascending = values[0] != NAT and _ordered(values)
-    if ascending:
+    if values[0] != NAT and _ordered(values):
         return "ASCENDING"
-    missing = np.flatnonzero(values == NAT)
-    if len(missing):
-        raise UnsortedDataException(
-            f"the time index {table.schema.names[0]!r} of the data for symbol {symbol!r} holds NaT, first in row "
-            f"{int(missing[0])}; rows are stored in the order of time, so every row needs one. Drop those rows or fill "
-            f"their times."
-        )
-    return "DESCENDING" if _ordered(values[::-1]) else "UNSORTED"
+    if NAT not in (values[0], values[-1]) and _ordered(values[::-1]):
+        return "DESCENDING"
+    return "UNSORTED"
+
+
+def first_missing(table: Table) -> int | None:
+    """The first row of a time index in which the instant is missing (NaT)."""
+    missing = np.flatnonzero(index_values(table) == NAT)
+    return int(missing[0]) if len(missing) else None
 
 
 def _ordered(values: NDArray[np.int64]) -> bool:

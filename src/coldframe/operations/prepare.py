@@ -17,6 +17,7 @@ from coldframe.frames.evolve import check_dynamic, index_values, is_timeseries, 
 from coldframe.frames.metadata import encode_metadata
 from coldframe.frames.pandas_in import normalize
 from coldframe.frames.pickled import pickle_table
+from coldframe.frames.timeline import first_missing
 
 
 @dataclass(slots=True)
@@ -49,15 +50,21 @@ class Prepared:
         """The last time, where there is one."""
         return int(self.times[-1]) if self.times is not None and len(self.times) else None
 
-    def check(self, *, validate_index: bool) -> Prepared:
-        """Refuse a bad name and, with `validate_index`, a time index that is not in order."""
+    def check(self, *, validate_index: bool, always: bool = False) -> Prepared:
+        """Refuse a bad name and, with `validate_index`, a time index that is not in order.
+
+        `always`: the call has no parameter by which its user could do without the check.
+        """
         self.symbol = check_symbol(self.symbol)
         if validate_index and self.sorted_as not in (ASCENDING, UNKNOWN):
-            raise UnsortedDataException(
-                f"the time index of the data for symbol '{self.symbol}' is not in ascending order "
-                f"({SORTED[self.sorted_as].lower()}). Sort it first (data.sort_index()), or store it as it is with "
-                "validate_index=False."
-            )
+            row = first_missing(self.table)
+            if row is None:
+                order = SORTED[self.sorted_as].lower()
+                wrong = f"is not in ascending order ({order}). Sort it first (data.sort_index())"
+            else:
+                wrong = f"holds NaT, first in row {row}, which is no place in time. Drop those rows or fill their times"
+            otherwise = "." if always else ", or store it as it is with validate_index=False."
+            raise UnsortedDataException(f"the time index of the data for symbol '{self.symbol}' {wrong}{otherwise}")
         return self
 
 
@@ -89,7 +96,7 @@ def dress(symbol: str, table: Table, metadata: bytes | None) -> Prepared:
     """A table with what the catalog wants to know of its order."""
     if not is_timeseries(table.schema):
         return Prepared(symbol, table, None, UNKNOWN, metadata)
-    return Prepared(symbol, table, index_values(table), SORTED.index(sortedness(table, symbol)), metadata)
+    return Prepared(symbol, table, index_values(table), SORTED.index(sortedness(table)), metadata)
 
 
 def _table(symbol: str, data: Any, *, pickle: bool) -> Table:

@@ -109,7 +109,7 @@ class _Prepared:
 def _clipped(rows: Prepared, date_range: TimeRange | None) -> _Prepared:
     """The new rows within the range they replace, checked."""
     span = None if date_range is None else _forward(date_range)
-    symbol = rows.check(validate_index=True).symbol
+    symbol = rows.check(validate_index=True, always=True).symbol
     if rows.times is None:
         raise InternalException(
             f"update of symbol '{symbol}' needs data with a time index (DatetimeIndex, or a MultiIndex with one "
