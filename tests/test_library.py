@@ -166,10 +166,10 @@ def test_bad_names_write_nothing(lib: Library, name: str) -> None:
 def test_names_that_are_no_strings(lib: Library) -> None:
     for call in (lib.write, lib.append, lib.write_pickle, lib.write_metadata):
         with pytest.raises(TypeError, match="must be a str"):
-            call(3, FRAME)  # type: ignore[arg-type]
+            call(3.5, FRAME)  # type: ignore[arg-type]
     for ask in (lib.read, lib.get_description, lib.read_metadata):
         with pytest.raises(TypeError, match="must be a str"):
-            ask(3)  # type: ignore[arg-type]
+            ask(3.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.config import LibraryConfig
+from coldframe.catalog.names import name_of, symbol_of
 from coldframe.exceptions import (
     ArcticDuplicateSymbolsInBatchException,
     ArcticInvalidApiUsageException,
@@ -168,7 +169,8 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> sorted(lib.list_symbols(regex="^eur"))
         ['eur/chf', 'eur/usd']
         """
-        return listing.list_symbols(self._catalog, snapshot_name, regex)
+        # Integers are rare, and a caller that has none should not have to tell.
+        return listing.list_symbols(self._catalog, snapshot_name, regex)  # type: ignore[return-value]
 
     def has_symbol(self, symbol: str, as_of: AsOf | None = None) -> bool:
         """Whether the symbol has such a version; so does ``symbol in lib``, for the newest.
@@ -192,7 +194,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.has_symbol("s"), lib.has_symbol("s", as_of=7)
         (True, False)
         """
-        return listing.has_symbol(self._catalog, symbol, as_of)
+        return listing.has_symbol(self._catalog, name_of(symbol), as_of)
 
     def list_versions(
         self,
@@ -227,10 +229,11 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.list_versions("s")
         {s_v1: (date=..., snapshots=['evening']), s_v0: (date=...)}
         """
-        rows = listing.list_versions(self._catalog, symbol, snapshot, latest_only, skip_snapshots)
+        rows = listing.list_versions(self._catalog, name_of(symbol), snapshot, latest_only, skip_snapshots)
         created = np.fromiter((row.created for row in rows), dtype=np.int64, count=len(rows))
         dates = pd.DatetimeIndex(created.view("M8[ns]"), tz="UTC")
-        keys = zip([row.symbol for row in rows], [row.version for row in rows], strict=True)
+        symbols: dict[str, Any] = {name: symbol_of(name) for name in {row.symbol for row in rows}}
+        keys = zip([symbols[row.symbol] for row in rows], [row.version for row in rows], strict=True)
         infos = zip(dates, [row.deleted for row in rows], [row.snapshots for row in rows], strict=True)
         return dict(zip(map(_symbol_version, keys), map(_version_info, infos), strict=True))
 
@@ -261,7 +264,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         [2]
         """
         self._check_writable("delete")
-        deleting.delete(self._catalog, symbol, parse_versions(versions))
+        deleting.delete(self._catalog, name_of(symbol), parse_versions(versions))
 
     def delete_batch(self, delete_requests: Iterable[str | DeleteRequest]) -> list[DataError | None]:
         """Delete several symbols or versions at once.
@@ -290,7 +293,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
             for item in named(items_of(delete_requests, str, DeleteRequest))
         ]
         # No versions means none: the way from an empty list to a deleted symbol should not be that short.
-        done = iter(deleting.delete_batch(self._catalog, [w for w in wanted if w[1] != []]))
+        done = iter(deleting.delete_batch(self._catalog, [(name_of(s), v) for s, v in wanted if v != []]))
         results = [(symbol, None if versions == [] else next(done)) for symbol, versions in wanted]
         return [None if error is None else failure(symbol, error) for symbol, error in results]
 
@@ -312,7 +315,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         [2]
         """
         self._check_writable("prune_previous_versions")
-        deleting.prune_previous_versions(self._catalog, symbol)
+        deleting.prune_previous_versions(self._catalog, name_of(symbol))
 
     # ---- snapshots
 
@@ -415,7 +418,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.verify().ok
         True
         """
-        return verifying.verify(self._catalog, symbol)
+        return verifying.verify(self._catalog, name_of(symbol))
 
     def reclaim(self, grace: float | timedelta | None = None, orphans: bool = False) -> Reclaimed:
         """Free the bytes of what was deleted, pruned or replaced.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.config import LibraryConfig
+from coldframe.catalog.names import name_of, symbol_of
 from coldframe.exceptions import (
     ArcticDuplicateSymbolsInBatchException,
     ArcticException,
@@ -50,7 +51,7 @@ class LibraryBase:
 
     def _written(self, commit: Commit, metadata: Any) -> VersionedItem:
         return VersionedItem(
-            commit.symbol, self._name, None, commit.version, metadata, self._host, commit.created
+            str(symbol_of(commit.symbol)), self._name, None, commit.version, metadata, self._host, commit.created
         )
 
     def _all_written(
@@ -105,7 +106,7 @@ def named(items: list[Any]) -> list[Any]:
     """The items of a batch, after a look at the names of their symbols: nothing is done yet where one is no string."""
     for position, item in enumerate(items):
         symbol = item if isinstance(item, str) else item.symbol
-        if not isinstance(symbol, str):
+        if not isinstance(name_of(symbol), str):
             raise TypeError(
                 f"item {position} of the batch: the name of a symbol must be a str, got {type(symbol).__name__}: "
                 f"{short(symbol)}"

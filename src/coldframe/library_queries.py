@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from coldframe.catalog.damage import damaged
+from coldframe.catalog.names import name_of, symbol_of
 from coldframe.exceptions import (
     ArcticException,
     ArcticInvalidApiUsageException,
@@ -171,8 +172,9 @@ class LibraryQueries(LibraryBase):
         return LazyDataFrameCollection([LazyDataFrame(self, request) for request in requests])
 
     def _item(self, loaded: Loaded) -> VersionedItem:
+        symbol = str(symbol_of(loaded.symbol))
         return VersionedItem(
-            loaded.symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
+            symbol, self._name, loaded.data, loaded.version, loaded.metadata, self._host, loaded.created
         )
 
 
@@ -214,4 +216,4 @@ def checked_query(query_builder: Any, where: str = "") -> QueryBuilder:
 
 def item_of(request: ReadRequest) -> ReadItem:
     """A request as the operations take it, without its query."""
-    return ReadItem(*request[:5])
+    return ReadItem(name_of(request.symbol), *request[1:5])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from coldframe.catalog.names import name_of
 from coldframe.exceptions import ArcticException
 from coldframe.format.dtypes import DType
 from coldframe.frames.zones import zone_of
@@ -108,7 +109,7 @@ class LibraryReads(LibraryQueries):
                 return self._lazy(request)
             return self.collect_lazy(request, query_builder)
         loaded = reading.read(
-            self._catalog, symbol, as_of, date_range=date_range, row_range=row_range, columns=columns
+            self._catalog, name_of(symbol), as_of, date_range=date_range, row_range=row_range, columns=columns
         )
         return self._item(loaded)
 
@@ -162,7 +163,7 @@ class LibraryReads(LibraryQueries):
         output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         if lazy:
             return self._lazy(ReadRequest(symbol, as_of, None, None, columns, None, *output)).head(n)
-        return self._item(reading.head(self._catalog, symbol, n, as_of, columns))
+        return self._item(reading.head(self._catalog, name_of(symbol), n, as_of, columns))
 
     def tail(
         self,
@@ -210,7 +211,7 @@ class LibraryReads(LibraryQueries):
         output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         if lazy:
             return self._lazy(ReadRequest(symbol, as_of, None, None, columns, None, *output)).tail(n)
-        return self._item(reading.tail(self._catalog, symbol, n, as_of, columns))
+        return self._item(reading.tail(self._catalog, name_of(symbol), n, as_of, columns))
 
     def read_batch(
         self,
@@ -295,7 +296,7 @@ class LibraryReads(LibraryQueries):
         >>> lib.read_metadata("s").metadata
         {'source': 'x'}
         """
-        return self._item(reading.read_metadata(self._catalog, symbol, as_of))
+        return self._item(reading.read_metadata(self._catalog, name_of(symbol), as_of))
 
     def read_metadata_batch(self, symbols: Iterable[str | ReadInfoRequest]) -> list[VersionedItem | DataError]:
         """Read the metadata of several versions at once.
@@ -321,7 +322,7 @@ class LibraryReads(LibraryQueries):
         return [
             failure(symbol, result, (as_of,)) if isinstance(result, ArcticException) else self._item(result)
             for (symbol, as_of), result in zip(
-                wanted, reading.read_metadata_batch(self._catalog, wanted), strict=True
+                wanted, reading.read_metadata_batch(self._catalog, _by_name(wanted)), strict=True
             )
         ]
 
@@ -352,7 +353,7 @@ class LibraryReads(LibraryQueries):
         >>> about.columns, about.row_count, about.sorted
         ((NameWithDType(name='a', dtype=TD<type=INT64, dim=0>),), 2, 'ASCENDING')
         """
-        return _description(describing.describe(self._catalog, symbol, as_of))
+        return _description(describing.describe(self._catalog, name_of(symbol), as_of))
 
     def get_description_batch(self, symbols: Iterable[str | ReadInfoRequest]) -> list[SymbolDescription | DataError]:
         """Describe several versions at once.
@@ -378,7 +379,7 @@ class LibraryReads(LibraryQueries):
         return [
             failure(symbol, result, (as_of,)) if isinstance(result, ArcticException) else _description(result)
             for (symbol, as_of), result in zip(
-                wanted, describing.describe_batch(self._catalog, wanted), strict=True
+                wanted, describing.describe_batch(self._catalog, _by_name(wanted)), strict=True
             )
         ]
 
@@ -403,6 +404,10 @@ def _pairs(symbols: Iterable[str | ReadInfoRequest]) -> list[tuple[str, AsOf | N
         (item, None) if isinstance(item, str) else (item.symbol, item.as_of)
         for item in items_of(symbols, str, ReadInfoRequest)
     ]
+
+
+def _by_name(wanted: list[tuple[str, AsOf | None]]) -> list[tuple[str, AsOf | None]]:
+    return [(name_of(symbol), as_of) for symbol, as_of in wanted]
 
 
 def _description(found: Description) -> SymbolDescription:

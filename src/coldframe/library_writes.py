@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from coldframe.catalog.names import name_of
 from coldframe.exceptions import ArcticDbNotYetImplemented, ArcticInvalidApiUsageException
 from coldframe.items import (
     DataError,
@@ -42,7 +43,8 @@ class LibraryWrites(LibraryBase):
         Parameters
         ----------
         symbol : str
-            Printable ASCII except ``*``, ``<`` and ``>``, at most 254 characters.
+            Printable ASCII except ``*``, ``<`` and ``>``, at most 254 characters. An integer is one, too: 7 is another
+            symbol than ``"7"``.
         data : pandas.DataFrame or pandas.Series
         metadata : object, optional
             Stored with the version and returned by every read of it.
@@ -91,7 +93,7 @@ class LibraryWrites(LibraryBase):
         self._check_container(data, recursive_normalizers)
         commit = writing.write(
             self._catalog,
-            symbol,
+            name_of(symbol),
             data,
             metadata=metadata,
             prune=self._prune(prune_previous_versions),
@@ -145,7 +147,7 @@ class LibraryWrites(LibraryBase):
         refuse_parameter("staged", staged)
         prune = self._prune(prune_previous_versions)
         commit = writing.write(
-            self._catalog, symbol, data, metadata=metadata, prune=prune, validate_index=False, pickle=True
+            self._catalog, name_of(symbol), data, metadata=metadata, prune=prune, validate_index=False, pickle=True
         )
         return self._written(commit, metadata)
 
@@ -230,7 +232,7 @@ class LibraryWrites(LibraryBase):
     ) -> list[VersionedItem | DataError]:
         self._check_writable(call)
         wanted: list[WritePayload] = payloads_of(payloads, WritePayload)
-        items = [WriteItem(p.symbol, p.data, p.metadata) for p in wanted]
+        items = [WriteItem(name_of(p.symbol), p.data, p.metadata) for p in wanted]
         validate = parse_flag(validate_index, "validate_index")
         results = writing.write_batch(
             self._catalog, items, prune=self._prune(prune), validate_index=validate, pickle=pickle
@@ -303,7 +305,7 @@ class LibraryWrites(LibraryBase):
         refuse_parameter("compact_data", compact_data)
         commit = appending.append(
             self._catalog,
-            symbol,
+            name_of(symbol),
             data,
             metadata=metadata,
             prune=self._prune(prune_previous_versions),
@@ -352,7 +354,7 @@ class LibraryWrites(LibraryBase):
         self._check_writable("append_batch")
         refuse_parameter("compact_data", compact_data)
         wanted: list[WritePayload] = payloads_of(append_payloads, WritePayload)
-        items = [WriteItem(p.symbol, p.data, p.metadata) for p in wanted]
+        items = [WriteItem(name_of(p.symbol), p.data, p.metadata) for p in wanted]
         prune = self._prune(prune_previous_versions)
         validate = parse_flag(validate_index, "validate_index")
         results = appending.append_batch(self._catalog, items, prune=prune, validate_index=validate)
@@ -413,7 +415,7 @@ class LibraryWrites(LibraryBase):
         self._check_writable("update")
         commit = updating.update(
             self._catalog,
-            symbol,
+            name_of(symbol),
             data,
             metadata=metadata,
             upsert=parse_flag(upsert, "upsert"),
@@ -458,7 +460,7 @@ class LibraryWrites(LibraryBase):
         """
         self._check_writable("update_batch")
         wanted: list[UpdatePayload] = payloads_of(update_payloads, UpdatePayload)
-        items = [UpdateItem(p.symbol, p.data, p.metadata, p.date_range) for p in wanted]
+        items = [UpdateItem(name_of(p.symbol), p.data, p.metadata, p.date_range) for p in wanted]
         prune = self._prune(prune_previous_versions)
         results = updating.update_batch(self._catalog, items, upsert=parse_flag(upsert, "upsert"), prune=prune)
         return self._all_written(results, wanted)
@@ -497,7 +499,7 @@ class LibraryWrites(LibraryBase):
                 "delete_data_in_range needs a date_range; to delete the whole symbol call delete."
             )
         updating.delete_data_in_range(
-            self._catalog, symbol, date_range, prune=self._prune(prune_previous_versions)
+            self._catalog, name_of(symbol), date_range, prune=self._prune(prune_previous_versions)
         )
 
     def write_metadata(
@@ -529,7 +531,7 @@ class LibraryWrites(LibraryBase):
         """
         self._check_writable("write_metadata")
         prune = self._prune(prune_previous_versions)
-        return self._written(writing.write_metadata(self._catalog, symbol, metadata, prune=prune), metadata)
+        return self._written(writing.write_metadata(self._catalog, name_of(symbol), metadata, prune=prune), metadata)
 
     def write_metadata_batch(
         self, write_metadata_payloads: Iterable[WriteMetadataPayload], prune_previous_versions: bool | None = None
@@ -562,6 +564,6 @@ class LibraryWrites(LibraryBase):
         """
         self._check_writable("write_metadata_batch")
         wanted: list[WriteMetadataPayload] = payloads_of(write_metadata_payloads, WriteMetadataPayload)
-        pairs = [(p.symbol, p.metadata) for p in wanted]
+        pairs = [(name_of(p.symbol), p.metadata) for p in wanted]
         prune = self._prune(prune_previous_versions)
         return self._all_written(writing.write_metadata_batch(self._catalog, pairs, prune=prune), wanted)

@@ -352,7 +352,18 @@ SYMBOLS = [
     ),
     Single("a symbol called ''", [Operation("write", {"symbol": "", "data": PLAIN})]),
     Single("read a symbol called ''", [Operation("read", {"symbol": ""})], "Reading under a bad name"),
-    Single("a symbol called 7", [Operation("write", {"symbol": 7, "data": PLAIN})], "Symbols are strings"),
+    Single(
+        "a symbol called 7",
+        [
+            Operation("write", {"symbol": 7, "data": PLAIN}),
+            Operation("read", {"symbol": 7}),
+            Operation("has_symbol", {"symbol": "7"}),
+            Operation("list_versions", {"symbol": 7}),
+            library("list_symbols"),
+            Operation("delete", {"symbol": 7}),
+            library("list_symbols"),
+        ],
+    ),
     Single(
         "has_symbol with a bad name", [Operation("has_symbol", {"symbol": "a*"}), Operation("read", {"symbol": "a*"})]
     ),

@@ -83,7 +83,7 @@ def test_members_of_an_enumeration_are_names_by_their_value(lib):
 def test_wrong_names_are_said_to_be_what_they_are(lib):
     refused(lib, lambda: lib.delete_snapshot(None), TypeError, "snapshot", "NoneType")
     refused(lib, lambda: lib.list_symbols(5), TypeError, "snapshot", "int")
-    refused(lib, lambda: lib.read(5), TypeError, "symbol", "int")
+    refused(lib, lambda: lib.read(5.5), TypeError, "symbol", "float")
 
 
 # ---------------------------------------------------------------------------------------------------------- switches
@@ -154,10 +154,10 @@ def test_a_batch_of_deletes_is_checked_before_the_first(lib):
         ({"versions": {"s": None}}, ["'s'", "None", "int"]),
         ({"versions": {"s": 0.0}}, ["'s'", "0.0", "int"]),
         ({"versions": {"s": -1}}, ["'s'", "-1", "negative"]),
-        ({"versions": {7: 0}}, ["str", "7"]),
+        ({"versions": {7.5: 0}}, ["str", "7.5"]),
         ({"skip_symbols": "st"}, ["skip_symbols", "'st'", "list"]),
         ({"skip_symbols": 5}, ["skip_symbols", "5", "list"]),
-        ({"skip_symbols": [5]}, ["skip_symbols", "5", "str"]),
+        ({"skip_symbols": [5.5]}, ["skip_symbols", "5.5", "str"]),
     ],
 )
 def test_snapshots_of_what_is_no_symbol_or_version(lib, arguments, words):
@@ -206,7 +206,7 @@ def test_graces_of_the_wrong_type(lib, grace):
 
 def test_batches_are_checked_before_the_first_item_is_done(lib):
     good = WritePayload("new", FRAME)
-    for symbol in (7, None, ["x"], {"x"}):
+    for symbol in (7.5, None, ["x"], {"x"}):
         for call in (lib.write_batch, lib.append_batch, lib.write_pickle_batch):
             batch = [good, WritePayload(symbol, FRAME)]
             refused(lib, lambda c=call, b=batch: c(b), TypeError, "item 1", "str", type(symbol).__name__)

@@ -161,7 +161,7 @@ def test_bad_names_of_symbols_and_snapshots(lib, name):
         refused(lib, call, UserInputException, "name")
 
 
-@pytest.mark.parametrize("name", [None, 7, b"s", ("s",)])
+@pytest.mark.parametrize("name", [None, 7.5, b"s", ("s",)])
 def test_names_that_are_no_strings(lib, name):
     for call in (lambda lib: lib.write(name, frame()), lambda lib: lib.snapshot(name)):
         refused(lib, call, TypeError, "str", type(name).__name__)

@@ -11,8 +11,10 @@ would pass `LONGEST` bytes is cut and followed by ``~`` and its hash; the head t
 from __future__ import annotations
 
 import re
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+import numpy as np
 import xxhash
 
 from coldframe.config import get_config_int
@@ -25,13 +27,46 @@ LONGEST = 300
 _KEPT = 200
 """Bytes that stay of a spelling that is longer."""
 
+_brackets = re.compile(r"<+-?\d+>").fullmatch
 _plain = re.compile(r"(?!\.)[ -$&-.0-}]+").fullmatch
 _unsafe = re.compile(rb"[^ -$&-.0-}]")
 _forbidden = re.compile(r"[^ -~]|[*<>]").search
 
 
+def name_of(symbol: Any) -> Any:
+    """The name under which a symbol is stored: an integer's stands in brackets, which no other name has.
+
+    What can be no symbol is given back as it is, and refused where a name is checked.
+
+    Examples
+    --------
+    >>> name_of("7"), name_of(7)
+    ('7', '<7>')
+    """
+    if isinstance(symbol, str):
+        return f"<{symbol}" if symbol[:1] == "<" and _brackets(symbol) else symbol
+    if isinstance(symbol, int | np.integer):
+        if not -(2**63) <= symbol < 2**64:
+            raise TypeError(f"symbol {symbol} is beyond 64 bits; give a name, or an integer of 64 bits.")
+        return f"<{int(symbol)}>"
+    return symbol
+
+
+def symbol_of(name: str) -> str | int:
+    """The symbol that is stored under a name.
+
+    Examples
+    --------
+    >>> symbol_of("7"), symbol_of("<7>")
+    ('7', 7)
+    """
+    if name[:1] != "<" or not _brackets(name):
+        return name
+    return name[1:] if name[1] == "<" else int(name[1:-1])
+
+
 def check_symbol(name: object) -> str:
-    """The name, if a symbol may be created under it.
+    """The name, as `name_of` gives it, if a symbol may be created under it.
 
     Raises
     ------
@@ -45,6 +80,8 @@ def check_symbol(name: object) -> str:
     >>> check_symbol("prices/2024")
     'prices/2024'
     """
+    if isinstance(name, str) and isinstance(symbol_of(name), int):
+        return name
     return _check(name, "symbol")
 
 

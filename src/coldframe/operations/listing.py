@@ -9,7 +9,7 @@ from typing import Any
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.damage import damaged
 from coldframe.catalog.keys import HEADS, head_key
-from coldframe.catalog.names import decode_symbol
+from coldframe.catalog.names import decode_symbol, symbol_of
 from coldframe.catalog.reclaim import snapshots
 from coldframe.catalog.records import Head, integers, is_tombstone
 from coldframe.catalog.snapshot_records import Snapshot, decode_held
@@ -22,8 +22,8 @@ from coldframe.operations.results import VersionRow
 from coldframe.stores.base import Reader
 
 
-def list_symbols(catalog: Catalog, snapshot: str | None = None, regex: str | None = None) -> list[str]:
-    """The names of all live symbols, or of those a snapshot holds; with `regex` those in which it is found."""
+def list_symbols(catalog: Catalog, snapshot: str | None = None, regex: str | None = None) -> list[str | int]:
+    """All live symbols, or those a snapshot holds; with `regex` those in whose names it is found."""
     pattern = None
     if regex is not None:
         try:
@@ -38,7 +38,8 @@ def list_symbols(catalog: Catalog, snapshot: str | None = None, regex: str | Non
             names = list(_snapshot(reader, catalog, snapshot).symbols)
         else:
             names = _live_symbols(reader, catalog)
-    return names if pattern is None else [name for name in names if pattern.search(name)]
+    symbols = [symbol_of(name) for name in names]
+    return symbols if pattern is None else [one for one in symbols if isinstance(one, str) and pattern.search(one)]
 
 
 def has_symbol(catalog: Catalog, symbol: Any, as_of: Any = None) -> bool:

@@ -11,7 +11,7 @@ from coldframe.catalog.damage import damaged
 from coldframe.catalog.draft import Draft
 from coldframe.catalog.keys import HEADS, head_key, snapshot_key
 from coldframe.catalog.manifest import encode_manifest
-from coldframe.catalog.names import check_snapshot, plain_name
+from coldframe.catalog.names import check_snapshot, name_of, plain_name
 from coldframe.catalog.reclaim import snapshots
 from coldframe.catalog.records import is_tombstone
 from coldframe.catalog.snapshot_records import Held, Snapshot, encode_held, encode_snapshot
@@ -79,7 +79,7 @@ def _names(skip_symbols: Any) -> set[str]:
     """The symbols to leave out, checked."""
     if isinstance(skip_symbols, str | bytes) or not isinstance(skip_symbols, Iterable | None):
         raise TypeError(f"skip_symbols is {skip_symbols!r}; give a list of symbols.")
-    names = set(skip_symbols or ())
+    names = set(map(name_of, skip_symbols or ()))
     for name in names:
         if not isinstance(name, str):
             raise TypeError(f"skip_symbols has an entry of type {type(name).__name__} ({name!r}); symbols are strs.")
@@ -94,7 +94,7 @@ def _numbered(versions: Any) -> dict[str, int]:
         kind = type(versions).__name__
         raise TypeError(f"versions is a {kind}; give a dict of symbols and numbers of versions, as in {{'s': 0}}.")
     found = {}
-    for symbol, number in versions.items():
+    for symbol, number in ((name_of(symbol), number) for symbol, number in versions.items()):
         if not isinstance(symbol, str):
             raise TypeError(f"versions has a key of type {type(symbol).__name__} ({symbol!r}); symbols are strs.")
         try:
