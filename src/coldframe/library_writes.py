@@ -47,7 +47,8 @@ class LibraryWrites(LibraryBase):
             symbol than ``"7"``.
         data : pandas.DataFrame or pandas.Series
         metadata : object, optional
-            Stored with the version and returned by every read of it.
+            Stored with the version and returned by every read of it. What is not made of dicts, lists, strings, numbers
+            and times is pickled, and the log says so: reading it runs what it was pickled from.
         prune_previous_versions : bool, optional
             Delete the older versions; those that snapshots hold stay readable through these. By default what the
             library's options say.

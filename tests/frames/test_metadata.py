@@ -151,6 +151,33 @@ def test_what_cannot_be_pickled(value):
         encode_metadata(value)
 
 
+@pytest.mark.parametrize("value", [{1, 2}, {"a": (1,)}, np.int64(3), [2**70], {1: 2}])
+def test_what_is_pickled_is_said(caplog, value):
+    with caplog.at_level(logging.DEBUG, "coldframe"):
+        encode_metadata(value, "symbol 's'")
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "of symbol 's'" in record.message
+    assert "pickled" in record.message
+
+
+@pytest.mark.parametrize("value", [None, "x", {"a": [1.5, None]}, {"at": [pd.Timestamp("2024"), pd.NaT]}])
+def test_what_any_program_can_read_and_times_are_not_worth_a_word(caplog, value):
+    with caplog.at_level(logging.DEBUG, "coldframe"):
+        encode_metadata(value)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "level"), [("DEBUG", "DEBUG"), ("error", "ERROR"), ("loud", "WARNING"), ("WARN", "WARNING")]
+)
+def test_how_loud_pickling_is_said(caplog, monkeypatch, name, level):
+    monkeypatch.setattr("coldframe.frames.metadata.get_config_string", {"PickledMetadata.LogLevel": name}.get)
+    with caplog.at_level(logging.DEBUG, "coldframe"):
+        encode_metadata({1})
+    assert [record.levelname for record in caplog.records] == [level]
+
+
 def test_size(caplog):
     with caplog.at_level(logging.WARNING, "coldframe"):
         encode_metadata(b"x" * ((8 << 20) - 100))

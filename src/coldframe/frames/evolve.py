@@ -436,12 +436,16 @@ def _schema(old: _Side, levels: list[_Column], columns: list[_Column], note: dic
 # --- refusals
 
 
+def _zone(name: str | None) -> str:
+    return "no time zone" if name is None else f"the time zone {name!r}"
+
+
 def _refuse_type(symbol: str, what: str, was: _Column, now: _Column, error: type[ArcticException]) -> NoReturn:
     zones = was.dtype.zone, now.dtype.zone
     if was.dtype.kind == now.dtype.kind == "timestamp" and zones[0] != zones[1]:
         raise error(
-            f"In symbol {symbol!r}, {what} is in the time zone {zones[0] or 'none'!r}, the new data in "
-            f"{zones[1] or 'none'!r}. Convert it with tz_convert (or tz_localize, if it has none)."
+            f"In symbol {symbol!r}, {what} is in {_zone(zones[0])}, the new data in {_zone(zones[1])}. "
+            f"Convert it with tz_convert (or tz_localize, if it has none)."
         )
     raise error(
         f"In symbol {symbol!r}, {what} is of type {was.dtype}, in the new data of type {now.dtype}, and no type holds "

@@ -89,7 +89,7 @@ def convert(catalog: Catalog, symbol: str, data: Any, metadata: Any, *, pickle: 
     table = _table(symbol, data, pickle=pickle)
     if catalog.config.dynamic_schema:
         check_dynamic(table.schema, symbol)
-    return dress(symbol, table, encode_metadata(metadata))
+    return dress(symbol, table, encode_metadata(metadata, f"symbol {symbol!r}"))
 
 
 def dress(symbol: str, table: Table, metadata: bytes | None) -> Prepared:

@@ -43,7 +43,7 @@ def snapshot(
             code=ErrorCode.E_INVALID_ARGUMENT,
         )
     key = snapshot_key(name)
-    packed = encode_metadata(metadata) or b""
+    packed = encode_metadata(metadata, f"snapshot {name!r}") or b""
     mine: bytes | None = None
     for _ in range(ATTEMPTS):
         try:

@@ -12,7 +12,6 @@ from coldframe.catalog.manifest import begin
 from coldframe.catalog.pieces import Pieces
 from coldframe.catalog.records import Record
 from coldframe.exceptions import ArcticException
-from coldframe.frames.metadata import encode_metadata
 from coldframe.operations.batches import attempt_each
 from coldframe.operations.dedup import reuse
 from coldframe.operations.encode import Encoded, encode
@@ -92,7 +91,7 @@ def write_metadata(catalog: Catalog, symbol: str, metadata: Any, *, prune: bool 
     """A new version with the newest version's rows and new metadata; a missing symbol gets a pickled None."""
     blank = prepare(catalog, symbol, None, metadata, pickle=True)
     symbol = blank.symbol
-    packed = encode_metadata(metadata)
+    packed = blank.metadata
 
     def edit(draft: Draft) -> Commit:
         latest = draft.history.latest()
