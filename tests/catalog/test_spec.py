@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xxhash
 
+import coldframe
 from coldframe.catalog import manifest as manifests
 from coldframe.catalog.catalog import Catalog
 from coldframe.catalog.config import LibraryConfig
 from coldframe.catalog.records import SORTED
 from coldframe.catalog.slices import SEGMENT, SLICE
+from coldframe.frames.meta import FrameMeta
 from coldframe.operations.append import append
 from coldframe.operations.delete import delete
 from coldframe.operations.listing import list_versions
@@ -87,3 +91,34 @@ def test_the_page_gives_the_orders():
     assert [name.lower() for name in SORTED] == ["unknown", "ascending", "descending", "unsorted"]
     fields = manifests.Manifest.__struct_fields__
     assert f"A manifest is `[{', '.join(fields)}]`" in PAGE.read_text()
+
+
+def test_the_page_tells_where_a_library_lies_in_a_folder(page, tmp_path):
+    long = "long." + "x/" * 100 + "x"
+    arctic = coldframe.Arctic(f"lmdb://{tmp_path}")
+    for library, folder in {
+        "team.fx/daily 5%": "team.fx%2Fdaily 5%25",
+        long: f"{encoded(long)}%~{xxhash.xxh3_128_hexdigest(long.encode())}",
+    }.items():
+        lib = arctic.create_library(library, coldframe.LibraryOptions(rows_per_segment=20_000))
+        noise = pd.DataFrame({"x": np.random.default_rng(1).random(50_000)})
+        lib.write("s", noise)
+        # A copy, as LMDB opens no environment twice in one process.
+        copy = shutil.copytree(tmp_path / folder, tmp_path / "copies" / str(len(folder)))
+        objects = page["folder_objects"](str(copy))
+        assert set(objects) == {entry.key for entry in lib._catalog.store.list("")}
+        assert columns_of(page["read_version"](objects, "s", 0))["x"] == noise["x"].tolist()
+        assert page["payload"](objects["library"], b"LIBR")["rows_per_segment"] == 20_000
+    assert (tmp_path / folder / "library.name").read_text() == long
+
+
+def encoded(name: str) -> str:
+    return re.sub("%[0-9A-F]?$", "", name.replace("/", "%2F")[:150])
+
+
+def test_the_page_lists_what_is_known_of_a_frame():
+    section = PAGE.read_text().split("### Frames")[1].split("### Slices")[0]
+    rows = re.findall(r"^\| `(\w+)` \| .*\((.*)\) \|$", section, re.MULTILINE)
+    defaults = {"null": None, "empty": b"", "0": 0, "1": 1}
+    said = {name: defaults.get(default, default.strip("`")) for name, default in rows}
+    assert said == dict(zip(FrameMeta.__struct_fields__, FrameMeta.__struct_defaults__, strict=True))

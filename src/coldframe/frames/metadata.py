@@ -116,7 +116,9 @@ def _plain(value: object, depth: int, scalars: frozenset[type] = _SCALARS) -> bo
         return -(2**63) <= value < 2**64  # type: ignore[operator]
     if kind is dict:
         entries: dict[Any, Any] = value  # type: ignore[assignment]
-        return depth > 0 and all(type(key) is str and _plain(entry, depth - 1, scalars) for key, entry in entries.items())
+        if not depth or set(map(type, entries)) - {str}:
+            return False
+        return all(_plain(entry, depth - 1, scalars) for entry in entries.values())
     if kind is list:
         items: list[Any] = value  # type: ignore[assignment]
         return depth > 0 and all(_plain(item, depth - 1, scalars) for item in items)
