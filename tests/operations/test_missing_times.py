@@ -17,7 +17,8 @@ PLACES = [(0,), (1,), (3,), (0, 3), (0, 1, 2, 3)]
 
 def without(rows, frame=FRAME, zone=None, unit="us") -> pd.DataFrame:
     """The frame with the times of these rows missing."""
-    index = frame.index.where(~pd.Series(range(len(frame))).isin(rows)).as_unit(unit)
+    times = [pd.NaT if row in rows else time for row, time in enumerate(frame.index)]
+    index = pd.DatetimeIndex(times, name=frame.index.name).as_unit(unit)
     return frame.set_axis(index if zone is None else index.tz_localize(zone))
 
 
