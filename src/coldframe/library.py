@@ -194,7 +194,11 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.has_symbol("s"), lib.has_symbol("s", as_of=7)
         (True, False)
         """
-        return listing.has_symbol(self._catalog, name_of(symbol), as_of)
+        try:
+            name = name_of(symbol)
+        except TypeError:
+            return False
+        return listing.has_symbol(self._catalog, name, as_of)
 
     def list_versions(
         self,
@@ -229,10 +233,12 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.list_versions("s")
         {s_v1: (date=..., snapshots=['evening']), s_v0: (date=...)}
         """
-        rows = listing.list_versions(self._catalog, name_of(symbol), snapshot, latest_only, skip_snapshots)
+        name = None if symbol is None else name_of(symbol)
+        latest, skip = parse_flag(latest_only, "latest_only"), parse_flag(skip_snapshots, "skip_snapshots")
+        rows = listing.list_versions(self._catalog, name, snapshot, latest, skip)
         created = np.fromiter((row.created for row in rows), dtype=np.int64, count=len(rows))
         dates = pd.DatetimeIndex(created.view("M8[ns]"), tz="UTC")
-        symbols: dict[str, Any] = {name: symbol_of(name) for name in {row.symbol for row in rows}}
+        symbols: dict[str, Any] = {stored: symbol_of(stored) for stored in {row.symbol for row in rows}}
         keys = zip([symbols[row.symbol] for row in rows], [row.version for row in rows], strict=True)
         infos = zip(dates, [row.deleted for row in rows], [row.snapshots for row in rows], strict=True)
         return dict(zip(map(_symbol_version, keys), map(_version_info, infos), strict=True))
@@ -392,7 +398,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.list_snapshots(), lib.list_snapshots(load_metadata=False)
         ({'evening': 17}, ['evening'])
         """
-        return snapshotting.list_snapshots(self._catalog, load_metadata)
+        return snapshotting.list_snapshots(self._catalog, parse_flag(load_metadata, "load_metadata"))
 
     # ---- care
 
@@ -418,7 +424,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         >>> lib.verify().ok
         True
         """
-        return verifying.verify(self._catalog, name_of(symbol))
+        return verifying.verify(self._catalog, None if symbol is None else name_of(symbol))
 
     def reclaim(self, grace: float | timedelta | None = None, orphans: bool = False) -> Reclaimed:
         """Free the bytes of what was deleted, pruned or replaced.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from coldframe.exceptions import ArcticDbNotYetImplemented, ErrorCode
+from coldframe.operations.arguments import parse_flag
 
 _STAGING = "Use append or write: any number of programs may append to one symbol at once, and no row is lost."
 _COMPACTION = "Use append as it is: small appends merge by themselves. A read and a write store a symbol anew."
@@ -48,6 +49,6 @@ class LibraryAbsent:
 
 def refuse_parameter(name: str, value: Any) -> None:
     """Refuse a parameter that means something in ArcticDB, and nothing yet here, unless it is switched off."""
-    if value:
+    if parse_flag(value, name):
         instead = _STAGING if name == "staged" else _COMPACTION
         raise ArcticDbNotYetImplemented(f"{name}={value!r} is not there. {instead}", code=ErrorCode.E_NOT_IMPLEMENTED)

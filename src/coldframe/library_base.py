@@ -105,12 +105,10 @@ def items_of(given: Iterable[Any], *kinds: type) -> list[Any]:
 def named(items: list[Any]) -> list[Any]:
     """The items of a batch, after a look at the names of their symbols: nothing is done yet where one is no string."""
     for position, item in enumerate(items):
-        symbol = item if isinstance(item, str) else item.symbol
-        if not isinstance(name_of(symbol), str):
-            raise TypeError(
-                f"item {position} of the batch: the name of a symbol must be a str, got {type(symbol).__name__}: "
-                f"{short(symbol)}"
-            )
+        try:
+            name_of(item if isinstance(item, str) else item.symbol)
+        except TypeError as error:
+            raise TypeError(f"item {position} of the batch: {error}") from None
     return items
 
 

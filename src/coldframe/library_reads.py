@@ -27,6 +27,7 @@ from coldframe.library_base import failure, items_of
 from coldframe.library_queries import LibraryQueries, checked_query, item_of, requests_of
 from coldframe.operations import describe as describing
 from coldframe.operations import read as reading
+from coldframe.operations.arguments import parse_flag
 from coldframe.operations.results import Description
 from coldframe.options import ArrowOutputStringFormat, Output, OutputFormat
 
@@ -101,6 +102,7 @@ class LibraryReads(LibraryQueries):
         2024-01-03  3
         """
         output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
+        lazy = parse_flag(lazy, "lazy")
         if lazy or query_builder is not None:
             if query_builder is not None:
                 checked_query(query_builder)
@@ -161,7 +163,7 @@ class LibraryReads(LibraryQueries):
         1  1
         """
         output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
-        if lazy:
+        if parse_flag(lazy, "lazy"):
             return self._lazy(ReadRequest(symbol, as_of, None, None, columns, None, *output)).head(n)
         return self._item(reading.head(self._catalog, name_of(symbol), n, as_of, columns))
 
@@ -209,7 +211,7 @@ class LibraryReads(LibraryQueries):
         2024-04-09  99
         """
         output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
-        if lazy:
+        if parse_flag(lazy, "lazy"):
             return self._lazy(ReadRequest(symbol, as_of, None, None, columns, None, *output)).tail(n)
         return self._item(reading.tail(self._catalog, name_of(symbol), n, as_of, columns))
 
@@ -257,7 +259,7 @@ class LibraryReads(LibraryQueries):
         """
         output = Output.of(output_format, arrow_string_format_default, arrow_string_format_per_column)
         requests = requests_of(symbols, query_builder, output)
-        if lazy:
+        if parse_flag(lazy, "lazy"):
             return self._lazy_batch(requests)
         if any(request.query_builder is not None for request in requests):
             return self.collect_lazy_batch([(request, request.query_builder) for request in requests])

@@ -221,7 +221,8 @@ class LibraryWrites(LibraryBase):
         return self._write_batch("write_pickle_batch", payloads, prune_previous_versions, False, pickle=True)  # noqa: FBT003
 
     def _check_container(self, data: Any, recursive: bool | None) -> None:
-        apart = self._catalog.config.recursive_normalizers if recursive is None else recursive
+        options = self._catalog.config
+        apart = options.recursive_normalizers if recursive is None else parse_flag(recursive, "recursive_normalizers")
         if apart and isinstance(data, dict | list | tuple):
             raise ArcticDbNotYetImplemented(
                 f"recursive_normalizers: a {type(data).__name__} is not taken apart yet. Use write_pickle, which "

@@ -80,6 +80,27 @@ def test_members_of_an_enumeration_are_names_by_their_value(lib):
     assert "eur/usd" in lib.list_symbols()
 
 
+@pytest.mark.parametrize("name", [None, 1.5, ["s"], {"s"}, FRAME, slice(0, 1)], ids=lambda name: type(name).__name__)
+def test_what_can_be_no_name(lib, name):
+    for call in (
+        lambda: lib.write(name, FRAME),
+        lambda: lib.append(name, LATER),
+        lambda: lib.update(name, FRAME),
+        lambda: lib.write_metadata(name, 1),
+        lambda: lib.delete_data_in_range(name, (DAYS[0], None)),
+        lambda: lib.delete(name),
+        lambda: lib.prune_previous_versions(name),
+        lambda: lib.read(name),
+        lambda: lib.head(name),
+        lambda: lib.get_description(name),
+        lambda: lib.read_metadata(name),
+        lambda: lib.snapshot("new", skip_symbols=[name]),
+    ):
+        refused(lib, call, TypeError, "the name of a symbol must be a str", type(name).__name__)
+    assert name not in lib
+    assert not lib.has_symbol(name)
+
+
 def test_wrong_names_are_said_to_be_what_they_are(lib):
     refused(lib, lambda: lib.delete_snapshot(None), TypeError, "snapshot", "NoneType")
     refused(lib, lambda: lib.list_symbols(5), TypeError, "snapshot", "int")
@@ -113,6 +134,18 @@ def test_switches_are_booleans(lib, value):
             lambda: lib.update_batch([UpdatePayload("new", FRAME)], upsert=value),
         ),
         "orphans": (lambda: lib.reclaim(orphans=value),),
+        "staged": (lambda: lib.write("s", FRAME, staged=value), lambda: lib.write_pickle("s", 1, staged=value)),
+        "compact_data": (lambda: lib.append("s", LATER, compact_data=value),),
+        "recursive_normalizers": (lambda: lib.write("s", [FRAME], recursive_normalizers=value),),
+        "lazy": (
+            lambda: lib.read("s", lazy=value),
+            lambda: lib.head("s", lazy=value),
+            lambda: lib.tail("s", lazy=value),
+            lambda: lib.read_batch(["s"], lazy=value),
+        ),
+        "latest_only": (lambda: lib.list_versions(latest_only=value),),
+        "skip_snapshots": (lambda: lib.list_versions(skip_snapshots=value),),
+        "load_metadata": (lambda: lib.list_snapshots(load_metadata=value),),
     }
     for argument, all_of_them in calls.items():
         for call in all_of_them:
@@ -171,6 +204,10 @@ def test_times_beyond_64_bits_of_nanoseconds(lib, as_of):
 
 
 # ----------------------------------------------------------------------------------------------------- keys and queries
+
+
+def test_any_text_is_an_idempotency_key(lib):
+    assert [lib.append("s", LATER, idempotency_key="\ud800é").version for _ in range(2)] == [1, 1]
 
 
 def test_idempotency_keys_are_strings_that_say_something(lib):

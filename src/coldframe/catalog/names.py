@@ -11,6 +11,7 @@ would pass `LONGEST` bytes is cut and followed by ``~`` and its hash; the head t
 from __future__ import annotations
 
 import re
+import reprlib
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -33,10 +34,13 @@ _unsafe = re.compile(rb"[^ -$&-.0-}]")
 _forbidden = re.compile(r"[^ -~]|[*<>]").search
 
 
-def name_of(symbol: Any) -> Any:
+def name_of(symbol: Any) -> str:
     """The name under which a symbol is stored: an integer's stands in brackets, which no other name has.
 
-    What can be no symbol is given back as it is, and refused where a name is checked.
+    Raises
+    ------
+    TypeError
+        It is neither a string nor an integer of 64 bits.
 
     Examples
     --------
@@ -49,7 +53,7 @@ def name_of(symbol: Any) -> Any:
         if not -(2**63) <= symbol < 2**64:
             raise TypeError(f"symbol {symbol} is beyond 64 bits; give a name, or an integer of 64 bits.")
         return f"<{int(symbol)}>"
-    return symbol
+    raise TypeError(f"the name of a symbol must be a str, got {type(symbol).__name__}: {reprlib.repr(symbol)}")
 
 
 def symbol_of(name: str) -> str | int:

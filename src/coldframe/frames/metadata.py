@@ -100,7 +100,7 @@ def _packed(value: object, of: str) -> bytes:
         level = logging.getLevelName((get_config_string("PickledMetadata.LogLevel") or "WARNING").upper())
         _log.log(
             level if isinstance(level, int) else logging.WARNING,
-            "The metadata%s, a %s, is pickled: programs that lack what it is made of cannot read it.",
+            "The metadata%s (%s) is pickled: programs that lack what it is made of cannot read it.",
             of,
             type(value).__name__,
         )

@@ -97,7 +97,7 @@ def _digest(key: Any) -> bytes:
     if not key:
         # An empty one is a name that somebody forgot to fill in, and would swallow every append after the first.
         raise UserInputException("idempotency_key is empty; give a text that names this append, or leave it out.")
-    return hashlib.blake2b(key.encode(), digest_size=16).digest()
+    return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _extend(draft: Draft, latest: Version, prepared: Prepared, rows: NewRows, *, validate_index: bool) -> Record:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from coldframe.exceptions import ArcticException
+from coldframe.frames.refusals import short
 
 NS_PER = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _INT64 = np.iinfo(np.int64)
@@ -145,7 +146,7 @@ def parse_flag(value: Any, argument: str) -> bool:
     """
     if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
         return bool(value)
-    raise TypeError(f"{argument} is {value!r}; give True or False.")
+    raise TypeError(f"{argument} is {short(value)}; give True or False.")
 
 
 def parse_version(number: Any) -> int:

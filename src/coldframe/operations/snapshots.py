@@ -19,6 +19,7 @@ from coldframe.catalog.versions import History, Version, checked_head, held_vers
 from coldframe.exceptions import ConflictException, ErrorCode, InternalException, NoSuchVersionException
 from coldframe.format.checksums import Damage
 from coldframe.frames.metadata import decode_metadata, encode_metadata
+from coldframe.frames.refusals import short
 from coldframe.operations.arguments import parse_version
 from coldframe.stores.base import Conflict, Publication, Reader, Swap, UnknownOutcome
 
@@ -78,12 +79,11 @@ def snapshot(
 def _names(skip_symbols: Any) -> set[str]:
     """The symbols to leave out, checked."""
     if isinstance(skip_symbols, str | bytes) or not isinstance(skip_symbols, Iterable | None):
-        raise TypeError(f"skip_symbols is {skip_symbols!r}; give a list of symbols.")
-    names = set(map(name_of, skip_symbols or ()))
-    for name in names:
-        if not isinstance(name, str):
-            raise TypeError(f"skip_symbols has an entry of type {type(name).__name__} ({name!r}); symbols are strs.")
-    return names
+        raise TypeError(f"skip_symbols is {short(skip_symbols)}; give a list of symbols.")
+    try:
+        return set(map(name_of, () if skip_symbols is None else skip_symbols))
+    except TypeError as error:
+        raise TypeError(f"skip_symbols: {error}") from None
 
 
 def _numbered(versions: Any) -> dict[str, int]:
@@ -94,13 +94,11 @@ def _numbered(versions: Any) -> dict[str, int]:
         kind = type(versions).__name__
         raise TypeError(f"versions is a {kind}; give a dict of symbols and numbers of versions, as in {{'s': 0}}.")
     found = {}
-    for symbol, number in ((name_of(symbol), number) for symbol, number in versions.items()):
-        if not isinstance(symbol, str):
-            raise TypeError(f"versions has a key of type {type(symbol).__name__} ({symbol!r}); symbols are strs.")
+    for symbol, number in versions.items():
         try:
-            found[plain_name(symbol)] = parse_version(number)
+            found[plain_name(name_of(symbol))] = parse_version(number)
         except TypeError as error:
-            raise TypeError(f"versions of symbol {symbol!r}: {error}") from None
+            raise TypeError(f"versions, at {short(symbol)}: {error}") from None
     return found
 
 
