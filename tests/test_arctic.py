@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -397,3 +398,15 @@ def test_import_is_light() -> None:
     code = "import sys, coldframe; print([m for m in ('boto3', 'botocore', 'obstore', 'polars') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("junk", [np.array([1, 2]), pd.DataFrame(), pd.Index(["a"]), [], "no", 2, None], ids=str)
+def test_switches_of_any_kind(ac: Arctic, junk: object) -> None:
+    lib = ac.create_library("lib")
+    with pytest.raises(TypeError, match="create_if_missing"):
+        ac.get_library("new", create_if_missing=junk)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="mode must be"):
+        Arctic("mem://", mode=junk)  # type: ignore[arg-type]
+    with pytest.raises(UnknownLibraryOption, match="DEDUP"):
+        ac.modify_library_option(lib, junk, True)  # type: ignore[arg-type]
+    assert ac.list_libraries() == ["lib"]

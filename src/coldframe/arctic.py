@@ -12,6 +12,7 @@ from coldframe.catalog.config import LibraryConfig
 from coldframe.catalog.names import is_library
 from coldframe.exceptions import ArcticInvalidApiUsageException, LibraryNotFound, PermissionException
 from coldframe.library import Library
+from coldframe.operations.arguments import parse_flag
 from coldframe.options import (
     DEFAULT_ENCODING_VERSION,
     AnyOption,
@@ -83,7 +84,7 @@ class Arctic:
     ) -> None:
         if not isinstance(uri, str):
             raise TypeError(f"a connection string is a str, got {type(uri).__name__}: {uri!r}")
-        if mode not in ("rw", "r"):
+        if str(mode) not in ("rw", "r"):
             raise ValueError(f"mode must be 'rw' or 'r', got {mode!r}")
         self._encoding_version = EncodingVersion(encoding_version_of(encoding_version))
         self._runtime = RuntimeOptions(
@@ -158,7 +159,8 @@ class Arctic:
         >>> ac.get_library("prices", create_if_missing=True)
         Library(Arctic(config=MEM()), path=prices, storage=in_memory_storage)
         """
-        if library_options is not None and not create_if_missing:
+        create = parse_flag(create_if_missing, "create_if_missing")
+        if library_options is not None and not create:
             raise ArcticInvalidApiUsageException(
                 "library_options are for creating a library: pass create_if_missing=True with them."
             )
@@ -167,7 +169,7 @@ class Arctic:
         try:
             config = configs.load(self._storage, name)
         except LibraryNotFound:
-            if not create_if_missing:
+            if not create:
                 raise
             config = self._create_or_load(name, wanted)
         if library_options is not None:

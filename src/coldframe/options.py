@@ -283,9 +283,9 @@ def check_same(name: str, stored: LibraryConfig, wanted: LibraryConfig) -> None:
         )
 
 
-def change_of(option: AnyOption, value: bool | int) -> dict[str, bool | int]:
+def change_of(option: AnyOption | Any, value: bool | int) -> dict[str, bool | int]:
     """The change to a `LibraryConfig` that sets `option` to `value`."""
-    if option not in _ALL_MODIFIABLE:
+    if not isinstance(option, AnyOption):
         known = ", ".join(str(known) for known in _ALL_MODIFIABLE)
         raise UnknownLibraryOption(f"{option!r} is not an option that can be changed: use one of {known}.")
     name = option.name.lower()
