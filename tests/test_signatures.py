@@ -257,3 +257,15 @@ def test_other_attributes_are_missing_as_everywhere(lib: Library) -> None:
     with pytest.raises(AttributeError, match="'Library' object has no attribute 'wirte'") as caught:
         lib.wirte  # noqa: B018
     assert not isinstance(caught.value, coldframe.exceptions.ArcticException)
+
+
+def test_names_of_the_module_of_libraries() -> None:
+    """What users import from where the class `Library` is."""
+    names = """
+    Library SymbolVersion VersionInfo SymbolDescription NameWithDType VersionedItem VersionedItemWithJoin
+    NormalizableType NORMALIZABLE_TYPES AsOf DataError VersionRequestType WritePayload WriteMetadataPayload
+    UpdatePayload ReadRequest ReadInfoRequest DeleteRequest ArcticInvalidApiUsageException ArcticDuplicateSymbolsInBatchException
+    ArcticUnsupportedDataTypeException
+    """.split()
+    assert set(names) <= set(coldframe.library.__all__)
+    assert all(hasattr(coldframe.library, name) for name in names)

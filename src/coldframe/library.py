@@ -39,6 +39,7 @@ from coldframe.items import (
 )
 from coldframe.library_absent import LibraryAbsent
 from coldframe.library_base import failure, items_of, named
+from coldframe.library_queries import VersionedItemWithJoin
 from coldframe.library_reads import LibraryReads
 from coldframe.library_writes import LibraryWrites
 from coldframe.operations import delete as deleting
@@ -78,6 +79,7 @@ __all__ = [
     "VersionInfo",
     "VersionRequestType",
     "VersionedItem",
+    "VersionedItemWithJoin",
     "WriteMetadataPayload",
     "WritePayload",
 ]
