@@ -264,8 +264,8 @@ def test_names_of_the_module_of_libraries() -> None:
     names = """
     Library SymbolVersion VersionInfo SymbolDescription NameWithDType VersionedItem VersionedItemWithJoin
     NormalizableType NORMALIZABLE_TYPES AsOf DataError VersionRequestType WritePayload WriteMetadataPayload
-    UpdatePayload ReadRequest ReadInfoRequest DeleteRequest ArcticInvalidApiUsageException ArcticDuplicateSymbolsInBatchException
-    ArcticUnsupportedDataTypeException
+    UpdatePayload ReadRequest ReadInfoRequest DeleteRequest ArcticInvalidApiUsageException
+    ArcticDuplicateSymbolsInBatchException ArcticUnsupportedDataTypeException
     """.split()
     assert set(names) <= set(coldframe.library.__all__)
     assert all(hasattr(coldframe.library, name) for name in names)
