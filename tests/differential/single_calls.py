@@ -99,6 +99,14 @@ VERSIONS = [
         library("delete_snapshot", snapshot_name="held"),
         do("list_versions"),
     ),
+    given(
+        "the versions of one of several snapshots",
+        library("snapshot", snapshot_name="a"),
+        library("snapshot", snapshot_name="b"),
+        do("list_versions", snapshot="a"),
+        library("list_versions", snapshot="b"),
+        library("list_versions", snapshot="b", skip_snapshots=True),
+    ),
     given("a snapshot twice", library("snapshot", snapshot_name="a"), library("snapshot", snapshot_name="a")),
     given(
         "the latest version of what is deleted and held",

@@ -161,3 +161,27 @@ def test_what_a_snapshot_and_a_live_version_share_outlives_the_snapshot(lib):
     assert lib.verify().damaged == []
     assert canonical(lib.read("s").data) == expected
     assert lib.verify().unreachable == []
+
+
+def test_the_versions_of_a_snapshot_say_which_others_hold_them(lib):
+    lib.write("a", ticks(3))
+    lib.write("b", ticks(3))
+    lib.snapshot("one")
+    lib.snapshot("two")
+    lib.write("a", ticks(4))
+    lib.snapshot("three")
+    lib.delete("b")
+
+    def held(**arguments) -> dict[tuple[str, int], list[str]]:
+        rows = lib.list_versions(**arguments)
+        assert not any(row.deleted for row in rows.values())
+        return {tuple(key): sorted(row.snapshots) for key, row in rows.items()}
+
+    assert held(snapshot="two") == {("a", 0): ["one", "two"], ("b", 0): ["one", "three", "two"]}
+    assert held(snapshot="two", latest_only=True) == held(snapshot="two")
+    assert held(snapshot="three") == {("a", 1): ["three"], ("b", 0): ["one", "three", "two"]}
+    assert held(symbol="a", snapshot="two") == {("a", 0): ["one", "two"]}
+    assert held(symbol="a", snapshot="two", skip_snapshots=True) == {("a", 0): []}
+    assert held(symbol="c", snapshot="two") == {}
+    lib.delete_snapshot("one")
+    assert held(symbol="b", snapshot="two") == {("b", 0): ["three", "two"]}

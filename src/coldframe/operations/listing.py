@@ -64,7 +64,7 @@ def list_versions(
     try:
         with catalog.store.reading() as reader:
             if snapshot is not None:
-                return _versions_in_snapshot(reader, catalog, snapshot, symbol)
+                return _versions_in_snapshot(reader, catalog, snapshot, symbol, alone=skip_snapshots)
             looks: list[Callable[[], Any]] = [lambda: _heads(reader, symbol)]
             if not skip_snapshots:
                 looks.append(lambda: snapshots(reader)[0])
@@ -113,13 +113,20 @@ def _held(holders: list[Snapshot], symbol: str | None) -> dict[str, dict[int, tu
     return found
 
 
-def _versions_in_snapshot(reader: Reader, catalog: Catalog, name: str, symbol: str | None) -> list[VersionRow]:
+def _versions_in_snapshot(
+    reader: Reader, catalog: Catalog, name: str, symbol: str | None, *, alone: bool
+) -> list[VersionRow]:
+    """What a snapshot holds, with every snapshot that holds the same, unless it is looked at `alone`."""
     snapshot = _snapshot(reader, catalog, name)
+    held = {} if alone else _held(snapshots(reader)[0], symbol)
     rows = []
     for held_symbol, raw in sorted(snapshot.symbols.items()):
         if symbol is None or symbol == held_symbol:
             record = decode_held(raw).record
-            rows.append(VersionRow(held_symbol, record.number, record.created, deleted=False, snapshots=[name]))
+            # Another may delete the snapshot between the two looks at it.
+            others = held.get(held_symbol, {}).get(record.number, (0, [name]))[1]
+            holders = [] if alone else others
+            rows.append(VersionRow(held_symbol, record.number, record.created, deleted=False, snapshots=holders))
     return rows
 
 
