@@ -159,9 +159,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _compared(op: str, left: Column, right: Column) -> Column:
-    # Where the hour of a missing time, or the length of a missing string, should be, there is no value to compare.
-    missing = op == "NE" and left.kind != "int"
-    return _each("bool", lambda a, b: missing if a is None or b is None else _COMPARE[op](a, b), left, right)
+    return _each("bool", lambda a, b: op == "NE" if a is None or b is None else _COMPARE[op](a, b), left, right)
 
 
 _ARITHMETIC = ("ADD", "SUB", "MUL", "DIV", "FLOORDIV", "MOD")

@@ -77,7 +77,8 @@ class Band:
         Numbers in the type's storage dtype (any strides; may be a view of the user's memory). Tall results of a read
         have one array per column, so that dropping a column frees it.
     valid : 2-D bool array of shape (columns, rows) or None
-        Where a value is present, for types that cannot say so themselves; None: everywhere.
+        Where a value is present, for types that cannot say so themselves; None: everywhere. Elsewhere stands 0 for a
+        null or a column that the row does not have, and 1 for what a query made of a missing value.
     """
 
     values: NDArray[Any] | list[NDArray[Any]] | list[StringColumn]

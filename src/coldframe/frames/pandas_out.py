@@ -16,12 +16,14 @@ from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn, Table
 from coldframe.frames import pandas_compat, strings
 from coldframe.frames.categories import category_array, decode_categories
+from coldframe.frames.masked import has_missing, with_missing
 from coldframe.frames.meta import LEVEL, OBJECT, STR, STR_PYTHON, FrameMeta, frame_meta, numpy_of
 from coldframe.frames.names import column_index
 from coldframe.frames.pickled import unpickle_table
 from coldframe.frames.zones import zoned
 
 _MANY = 64
+_MASKED = ("int", "uint", "bool")
 
 
 def denormalize(table: Table, *, whole: bool = True) -> Any:
@@ -87,6 +89,13 @@ def _blocks(table: Table, meta: FrameMeta) -> pandas_compat.Blocks:
             continue
         values = band.values[skip:] if skip else band.values
         at = places - levels if levels else places
+        if band.valid is not None and dtype.kind in _MASKED:
+            others = _set_apart(values, band.valid[skip:], at, blocks)
+            if len(others) < len(at):
+                values = values[others] if isinstance(values, np.ndarray) else [values[i] for i in others.tolist()]
+                at, places = at[others], places[others]
+                if not len(at):
+                    continue
         if isinstance(values, np.ndarray) and dtype.kind != "category":
             blocks += _array_blocks(values, dtype, at)
         elif dtype.kind == "string" and len(at) > _MANY:
@@ -97,6 +106,13 @@ def _blocks(table: Table, meta: FrameMeta) -> pandas_compat.Blocks:
                 for i, (row, table_place) in enumerate(zip(values, places.tolist(), strict=True))
             ]
     return blocks
+
+
+def _set_apart(values: Any, valid: Any, at: NDArray[np.intp], blocks: pandas_compat.Blocks) -> NDArray[np.intp]:
+    """Make blocks of the columns in which integers or booleans are missing; the places of the others."""
+    gone = np.array([has_missing(row, mask) for row, mask in zip(values, valid, strict=True)], dtype=np.bool_)
+    blocks += [(with_missing(values[i], valid[i])[np.newaxis], at[i : i + 1]) for i in np.flatnonzero(gone).tolist()]
+    return np.flatnonzero(~gone)
 
 
 def _array_blocks(values: NDArray[Any], dtype: DType, at: NDArray[np.intp]) -> pandas_compat.Blocks:
@@ -167,7 +183,10 @@ def _column(table: Table, place: int, meta: FrameMeta) -> Any:
     """The pandas array of the column at a position in table order."""
     schema = table.schema
     kind = int(schema.kind_of[place])
-    values = table.bands[kind].values[int(schema.place[place] - schema.bounds[kind])]
+    band, at = table.bands[kind], int(schema.place[place] - schema.bounds[kind])
+    values = band.values[at]
+    if band.valid is not None and schema.types[kind].kind in _MASKED and has_missing(values, band.valid[at]):
+        return with_missing(values, band.valid[at])
     return _array(values, schema.types[kind], schema, place, meta)
 
 

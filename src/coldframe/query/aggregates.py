@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe.format.dtypes import DType
 from coldframe.format.occurrences import occurrences
 from coldframe.format.table import StringColumn
-from coldframe.query.columns import NAT, Column, blank, coded
+from coldframe.query.columns import NAT, Column, coded
 from coldframe.query.keys import Pool
 from coldframe.query.literals import FLOAT64
+from coldframe.query.missing import missing_by_mask, reduced
 from coldframe.query.steps import Output
 
 Groups = NDArray[np.intp]
@@ -186,16 +186,7 @@ class Extreme(Aggregate):
 
     def finish(self, groups: Groups, counts: NDArray[Any]) -> Column:
         """The results of some groups."""
-        return _blank_empty(self.output.dtype, self._best.array[groups], counts)
-
-
-def _blank_empty(dtype: DType, data: NDArray[Any], counts: NDArray[Any]) -> Column:
-    """Missing where a group had no values."""
-    some = counts > 0
-    if some.all():
-        return Column(dtype, data)
-    filled = np.where(some, data, dtype.storage.type(blank(dtype)))
-    return Column(dtype, filled, some if dtype.kind in ("int", "uint", "bool") else None)
+        return reduced(self.output.dtype, self._best.array[groups], counts > 0)
 
 
 class Count(Aggregate):
@@ -237,7 +228,7 @@ class End(Aggregate):
         """The results of some groups."""
         if self._pool is not None:
             return self._pool.column(self.output.dtype, self._value.array[groups])
-        return _blank_empty(self.output.dtype, self._value.array[groups], counts)
+        return reduced(self.output.dtype, self._value.array[groups], counts > 0)
 
 
 class Spread(Aggregate):
@@ -368,6 +359,7 @@ class Aggregates:
         self._made = [_KINDS[output.how](output) for output in outputs]
         self.rows = Space(np.int64, 0)
         self._counts: dict[int, Space] = {}
+        self._missed: dict[int, Space] = {}
 
     @property
     def slots(self) -> list[int]:
@@ -377,13 +369,14 @@ class Aggregates:
     def add(self, groups: Groups, size: int, moved: int, values: dict[int, Values]) -> None:
         """The rows of a batch: the group of each, of `size` groups, of which those before moved up by `moved`."""
         self.rows.grow(size, moved)
-        for counted in self._counts.values():
-            counted.grow(size, moved)
+        for kept in (*self._counts.values(), *self._missed.values()):
+            kept.grow(size, moved)
         for made in self._made:
             made.grow(size, moved)
         for slot, column in values.items():
             if column.present is not None or slot in self._counts:
                 self._count(slot, groups, size, column)
+            self._note_missing(slot, groups, column.column)
         _add_occurrences(self.rows.array, groups, size)
         for output, made in zip(self._outputs, self._made, strict=True):
             made.add(groups, values[output.slot])
@@ -396,12 +389,26 @@ class Aggregates:
         present = groups if column.present is None else groups.take(column.present)
         _add_occurrences(self._counts[slot].array, present, size)
 
+    def _note_missing(self, slot: int, groups: Groups, column: Column) -> None:
+        gone = missing_by_mask(column)
+        if gone is not None and gone.any():
+            if slot not in self._missed:
+                self._missed[slot] = Space(np.bool_, blank=False)
+                self._missed[slot].grow(len(self.rows.array), 0)
+            self._missed[slot].array[groups[gone]] = True
+
     def finish(self, groups: Groups) -> list[Column]:
         """The outputs for some groups."""
         result = []
         for output, made in zip(self._outputs, self._made, strict=True):
             counted = self._counts.get(output.slot, self.rows)
-            result.append(made.finish(groups, counted.array[groups]))
+            column = made.finish(groups, counted.array[groups])
+            if column.valid is not None:
+                missed = self.rows.array[groups] == 0
+                if output.slot in self._missed:
+                    missed |= self._missed[output.slot].array[groups]
+                column = reduced(column.dtype, column.data, column.valid, missed)
+            result.append(column)
         return result
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from coldframe.format.dtypes import DType
 from coldframe.query.columns import NAT, Column
 from coldframe.query.literals import NANOSECONDS, Literal, ValueSet
+from coldframe.query.missing import lacking, missing_by_mask
 from coldframe.query.types import INTEGERS, PER_SECOND, finer
 
 Mask = NDArray[Any]
@@ -108,8 +109,13 @@ def _without_missing(op: str, mask: Mask, *columns: Column) -> Mask:
             if gone.any():
                 mask = mask | gone if op == "NE" else mask & ~gone
     for column in columns:
-        if column.valid is not None:
-            mask = mask & column.valid
+        gone = missing_by_mask(column)
+        if gone is not None:
+            mask = mask | gone if op == "NE" else mask & ~gone
+    for column in columns:
+        lacks = lacking(column)
+        if lacks is not None:
+            mask = mask & ~lacks
     return mask
 
 
@@ -141,7 +147,7 @@ def rescaled(values: NDArray[Any], factor: int) -> NDArray[Any]:
 
 
 def is_in(column: Column, values: ValueSet) -> Mask:
-    """Whether a value is in a set of numbers or instants; not looking at the column's mask."""
+    """Whether a value is in a set of numbers or instants."""
     wanted = set_for(column.dtype, values)
     data = column.data
     if not len(wanted):
@@ -154,6 +160,8 @@ def is_in(column: Column, values: ValueSet) -> Mask:
         mask = np.isin(data, wanted)
     if column.dtype.temporal:
         mask &= data != NAT
+    if column.valid is not None:
+        mask &= column.valid
     return cast("Mask", mask)
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from coldframe.exceptions import UserInputException
 from coldframe.format.dtypes import DType
 from coldframe.format.table import NAN, StringColumn
-from coldframe.query.columns import NAT, Column, blank, coded, recoded, stack_strings
+from coldframe.query.columns import NAT, Column, coded, recoded, stack_strings
 from coldframe.query.comparing import rescaled
 from coldframe.query.literals import FLOAT64, STRING
+from coldframe.query.missing import derived, lacking
 from coldframe.query.types import INTEGERS, NUMBERS, PER_SECOND
 
 _UFUNCS: dict[str, Any] = {
@@ -28,27 +29,18 @@ _UFUNCS: dict[str, Any] = {
 }
 
 
-def both_valid(left: Column, right: Column) -> NDArray[Any] | None:
-    """Where neither is null by its mask."""
-    if left.valid is None or right.valid is None:
-        return left.valid if right.valid is None else right.valid
-    both: NDArray[Any] = left.valid & right.valid
-    return both
-
-
 def compute(op: str, dtype: DType, left: Column, right: Column) -> Column:
     """Numbers `left op right` with a result of the given type; a constant is a column of one row."""
-    valid = both_valid(left, right)
+    one, other = _as(left.data, dtype), _as(right.data, dtype)
+    zero: NDArray[Any] | None = None
     if op in ("FLOORDIV", "MOD") and dtype.kind in INTEGERS:
-        zero = right.data == 0
+        # Integers have no infinity: what is divided by zero is missing.
+        zero = other == 0
         if zero.any():
-            # Integers have no infinity: what is divided by zero is missing.
-            present = np.broadcast_to(~zero, np.broadcast_shapes(left.data.shape, zero.shape))
-            valid = present if valid is None else valid & present
-            right = Column(right.dtype, np.where(zero, right.data.dtype.type(1), right.data))
+            other = np.where(zero, other.dtype.type(1), other)
     with np.errstate(all="ignore"):
-        values = _UFUNCS[op](_as(left.data, dtype), _as(right.data, dtype))
-    return Column(dtype, values, valid)
+        values = _UFUNCS[op](one, other)
+    return derived(dtype, values, left, right, gone=zero)
 
 
 def _as(data: NDArray[Any], dtype: DType) -> NDArray[Any]:
@@ -59,7 +51,7 @@ def negative(column: Column, dtype: DType) -> Column:
     """The values with the other sign."""
     with np.errstate(all="ignore"):
         values = np.negative(_as(column.data, dtype))
-    return Column(dtype, values, column.valid)
+    return derived(dtype, values, column)
 
 
 def absolute(column: Column, dtype: DType) -> Column:
@@ -67,20 +59,17 @@ def absolute(column: Column, dtype: DType) -> Column:
     values = np.abs(_as(column.data, dtype))
     if column.dtype.kind == "duration":
         values = np.where(column.data == NAT, NAT, values)
-    return Column(dtype, values, column.valid)
+    return derived(dtype, values, column)
 
 
 def compute_times(op: str, dtype: DType, left: Column, right: Column) -> Column:
     """Instants and durations added, subtracted, divided; NaT stays NaT."""
     gone = (left.data == NAT) | (right.data == NAT)
-    valid = both_valid(left, right)
     unit = dtype.unit or max((left.dtype.unit, right.dtype.unit), key=PER_SECOND.__getitem__)
     one, other = (rescaled(c.data, PER_SECOND[unit] // PER_SECOND[c.dtype.unit]) for c in (left, right))
     with np.errstate(all="ignore"):
         values = _UFUNCS[op](one, other)
-    if op == "DIV":
-        return Column(FLOAT64, np.where(gone, np.nan, values), valid)
-    return Column(dtype, np.where(gone, NAT, values), valid)
+    return derived(FLOAT64 if op == "DIV" else dtype, values, left, right, gone=gone)
 
 
 def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Column:
@@ -93,11 +82,13 @@ def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Colum
             exact = _UFUNCS[op](span.data, number.data)
             gone = gone | ~np.isfinite(exact)
             values = np.where(gone, 0, exact).astype("i8")
-    return Column(dtype, np.where(gone, NAT, values), both_valid(span, number))
+    return derived(dtype, values, span, number, gone=gone)
 
 
 def choose(condition: NDArray[Any], left: Column, right: Column, dtype: DType) -> Column:
     """For each row the left value where the condition holds, else the right; constants have one row."""
+    if dtype.kind in NUMBERS:
+        left, right = (derived(dtype, _as(side.data, dtype), side) for side in (left, right))
     valid = None
     if left.valid is not None or right.valid is not None:
         ones = np.ones(1, dtype=np.bool_)
@@ -109,7 +100,7 @@ def choose(condition: NDArray[Any], left: Column, right: Column, dtype: DType) -
     if dtype.temporal:
         one, other = (rescaled(c.data, PER_SECOND[dtype.unit] // PER_SECOND[c.dtype.unit]) for c in (left, right))
         return Column(dtype, np.where(condition, one, other), valid)
-    return Column(dtype, np.where(condition, _as(left.data, dtype), _as(right.data, dtype)), valid)
+    return Column(dtype, np.where(condition, left.data, right.data), valid)
 
 
 def _choose_strings(condition: NDArray[Any], left: StringColumn, right: StringColumn) -> StringColumn:
@@ -123,7 +114,7 @@ def round_numbers(column: Column, decimals: int) -> Column:
     """Rounded to so many decimals; integers only change for negative ones."""
     if column.dtype.kind in INTEGERS and decimals >= 0:
         return column
-    return Column(column.dtype, np.round(column.data, decimals).astype(column.dtype.storage, copy=False), column.valid)
+    return derived(column.dtype, np.round(column.data, decimals).astype(column.dtype.storage, copy=False), column)
 
 
 def clip(column: Column, low: Any, high: Any) -> Column:
@@ -135,7 +126,7 @@ def clip(column: Column, low: Any, high: Any) -> Column:
         data = np.minimum(data, high)
     if column.dtype.temporal:
         data = np.where(column.data == NAT, NAT, data)
-    return Column(column.dtype, data.astype(column.dtype.storage, copy=False), column.valid)
+    return derived(column.dtype, data.astype(column.dtype.storage, copy=False), column)
 
 
 def fill(column: Column, value: Any, dtype: DType) -> Column:
@@ -179,9 +170,10 @@ def _cast_times(column: Column, dtype: DType) -> Column:
 
 def _cast_numbers(column: Column, dtype: DType) -> Column:
     data = column.data
+    gone = data == NAT if column.dtype.temporal else None
     if dtype.kind in INTEGERS and column.dtype.kind in (*NUMBERS, "duration", "timestamp"):
         info: Any = np.iinfo(dtype.storage.name)
-        present = slice(None) if column.valid is None else column.valid
+        present = slice(None) if column.valid is None and gone is None else ~column.missing()
         with np.errstate(all="ignore"):
             values = np.trunc(data) if column.dtype.kind == "float" else data
             # The largest 64-bit integers are no doubles: the bound above them is.
@@ -191,27 +183,25 @@ def _cast_numbers(column: Column, dtype: DType) -> Column:
             if not fits[present].all():
                 bad = data[present][~fits[present]][0]
                 raise UserInputException(f"cannot cast {bad} to {dtype}; use fillna or a filter first")
-            return Column(dtype, values.astype(dtype.storage), column.valid)
+            return derived(dtype, values.astype(dtype.storage), column, gone=gone)
     with np.errstate(all="ignore"):
-        if dtype.kind == "bool":
-            return Column(dtype, data != 0, column.valid)
-        return Column(dtype, data.astype(dtype.storage), column.valid)
+        return derived(dtype, data != 0 if dtype.kind == "bool" else data.astype(dtype.storage), column, gone=gone)
 
 
 def _parse(column: Column, dtype: DType) -> Column:
     strings = coded(column.data)
+    codes: Any = strings.codes
     target: Any = _arrow_type(dtype)
+    # A dictionary may hold strings that no row has, such as the blanks beneath missing ones.
+    used = np.zeros(len(strings.values), dtype=np.bool_)
+    used[codes[codes >= 0]] = True
     try:
-        parsed = pc.cast(strings.values, target)
+        parsed = pc.cast(pc.if_else(pa.array(used), strings.values, None), target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserInputException(f"cannot cast strings to {dtype}: {error}") from None
-    values = parsed.cast(pa.int64()) if dtype.temporal else parsed
+    values = (parsed.cast(pa.int64()) if dtype.temporal else parsed).fill_null(False if dtype.kind == "bool" else 0)
     present = values.to_numpy(zero_copy_only=False).astype(dtype.storage)
-    codes: Any = strings.codes
-    table = np.append(present, np.array([blank(dtype)] * 2, dtype=dtype.storage))
-    valid = codes >= 0
-    keeps = dtype.kind in ("int", "uint", "bool") and not valid.all()
-    return Column(dtype, table[codes], valid if keeps else None)
+    return derived(dtype, np.append(present, np.zeros(2, present.dtype))[codes], column, gone=codes < 0)
 
 
 def _print(column: Column) -> Column:
@@ -225,7 +215,8 @@ def _print(column: Column) -> Column:
     if missing.any():
         present: Any = strings.codes
         strings = StringColumn(strings.values, np.where(missing, NAN, present).astype(np.int32))
-    return Column(STRING, strings)
+    lacks = lacking(column)
+    return Column(STRING, strings, None if lacks is None else ~lacks)
 
 
 def _arrow_type(dtype: DType) -> Any:

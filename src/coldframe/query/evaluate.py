@@ -27,6 +27,7 @@ from coldframe.query.bound import (
 from coldframe.query.columns import Column
 from coldframe.query.expressions import ExpressionNode
 from coldframe.query.literals import BOOL, FLOAT64, Literal, ValueSet, literal
+from coldframe.query.missing import lacking
 from coldframe.query.scope import Decoder, Scope
 from coldframe.query.types import FLOAT32, INTEGERS, NUMBERS, PER_SECOND, arithmetic_type, finer, wider
 
@@ -134,9 +135,10 @@ def _bind_in(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     def mask(batch: Values) -> Mask:
         column = operand.column(batch)
         found = comparing.is_in(column, values)
-        if negated:
-            found = ~found
-        return found if column.valid is None else found & column.valid
+        if not negated:
+            return found
+        lacks = lacking(column)
+        return ~found if lacks is None else ~(found | lacks)
 
     return Bound(node, BOOL, operand.slots, mask=mask)
 

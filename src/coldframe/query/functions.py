@@ -207,12 +207,7 @@ def _bind_strings(node: ExpressionNode, scope: Scope, what: str) -> Bound:
         predicate = (texts.starting if how == "startswith" else texts.ending)(arguments[0])
         return text_mask(node, operand, predicate)
     if how == "len":
-
-        def lengths(batch: Values) -> Column:
-            counts, present = texts.lengths(operand.column(batch))
-            return Column(INT64, counts, present)
-
-        return Bound(node, INT64, operand.slots, values=lengths)
+        return Bound(node, INT64, operand.slots, values=lambda b: texts.lengths(operand.column(b)))
     change = texts.change_of(how, arguments)
     return Bound(node, STRING, operand.slots, values=lambda b: texts.transform(operand.column(b), change))
 

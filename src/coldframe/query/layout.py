@@ -12,7 +12,8 @@ from coldframe.format.schema import Name, Schema
 from coldframe.format.table import Table
 from coldframe.frames.meta import OBJECT, STR, FrameMeta, encode_meta, frame_meta
 from coldframe.frames.pandas_compat import str_is_default
-from coldframe.query.columns import Column, blanked, table_of
+from coldframe.query.columns import Column, table_of
+from coldframe.query.missing import settled
 from coldframe.query.scope import Field, Scope
 
 
@@ -82,7 +83,7 @@ class Layout:
     def table(self, columns: Sequence[Column], rows: int) -> Table:
         """A table of these columns."""
         schema = self.schema(columns)
-        made = [blanked(column) for column in columns]
+        made = [settled(column) for column in columns]
         return table_of(schema.names, made, schema.index_columns, schema.categories, schema.frame, rows)
 
     def _meta_with_flavours(self) -> FrameMeta:

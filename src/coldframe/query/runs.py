@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.query.aggregates import extreme
-from coldframe.query.columns import NAT, Column, blank, empty
+from coldframe.query.columns import NAT, Column, empty
 from coldframe.query.literals import FLOAT64
+from coldframe.query.missing import missing_by_mask, reduced
 from coldframe.query.steps import Output
 
 _HOWS = ("sum", "mean", "min", "max", "count", "first", "last")
@@ -32,10 +33,11 @@ class _Rows:
     among its floats is NaN, so results without one are right as they are.
     """
 
-    __slots__ = ("_column", "_counts", "_missing", "data", "starts", "stops")
+    __slots__ = ("_column", "_counts", "_missing", "_whole", "data", "starts", "stops")
 
     def __init__(self, column: Column, starts: NDArray[np.intp], stops: NDArray[np.intp]) -> None:
         self.data: NDArray[Any] = column.data
+        self._whole = column
         self.starts, self.stops = starts, stops
         self._column: Column | None = column
         self._missing: NDArray[Any] | None = None
@@ -61,6 +63,15 @@ class _Rows:
             if missing is not None:
                 self._counts = self._counts - np.add.reduceat(missing, self.starts, dtype=np.int64)
         return self._counts
+
+    @property
+    def missed(self) -> NDArray[Any] | None:
+        """Which runs have missing integers or booleans; None: none."""
+        gone = missing_by_mask(self._whole)
+        if gone is None:
+            return None
+        found: NDArray[Any] = np.logical_or.reduceat(gone, self.starts)
+        return found
 
     def reduce(self, ufunc: np.ufunc, nothing: Any, dtype: Any) -> NDArray[Any]:
         """Each run's values reduced; those that are missing count as `nothing`."""
@@ -103,8 +114,8 @@ def reduce_nothing(outputs: tuple[Output, ...]) -> list[Column]:
         if output.how in ("sum", "count"):
             result.append(Column(dtype, np.zeros(1, dtype=dtype.storage)))
             continue
-        valid = np.zeros(1, dtype=np.bool_) if dtype.kind in ("int", "uint", "bool") else None
-        result.append(Column(dtype, np.full(1, blank(dtype), dtype=dtype.storage), valid))
+        nothing = np.zeros(1, dtype=np.bool_)
+        result.append(reduced(dtype, np.zeros(1, dtype=dtype.storage), nothing, ~nothing))
     return result
 
 
@@ -134,15 +145,12 @@ def _extreme(output: Output, rows: _Rows) -> Column:
     dtype = output.dtype
     worst = extreme(output)
     ufunc = np.minimum if output.how == "min" else np.maximum
-    return _present(output, rows.reduce(ufunc, worst, dtype.storage), rows.counts)
+    return _present(output, rows.reduce(ufunc, worst, dtype.storage), rows)
 
 
-def _present(output: Output, data: NDArray[Any], counts: NDArray[Any]) -> Column:
-    some = counts > 0
-    if some.all():
-        return Column(output.dtype, data)
-    filled = np.where(some, data, data.dtype.type(blank(output.dtype)))
-    return Column(output.dtype, filled, some if output.dtype.kind in ("int", "uint", "bool") else None)
+def _present(output: Output, data: NDArray[Any], rows: _Rows) -> Column:
+    some = rows.counts > 0
+    return reduced(output.dtype, data, some, None if some.all() else rows.missed)
 
 
 def _count(output: Output, rows: _Rows) -> Column:
@@ -154,12 +162,12 @@ def _end(output: Output, rows: _Rows) -> Column:
     if rows.missing is not None:
         present = np.flatnonzero(~rows.missing)
         if not len(present):
-            return _present(output, rows.data[at], rows.counts)
+            return _present(output, rows.data[at], rows)
         place = (
             np.searchsorted(present, rows.starts) if output.how == "first" else np.searchsorted(present, rows.stops) - 1
         )
         at = present[np.clip(place, 0, len(present) - 1)]
-    return _present(output, rows.data[at], rows.counts)
+    return _present(output, rows.data[at], rows)
 
 
 _REDUCE: dict[str, Callable[[Output, _Rows], Column]] = {

@@ -17,6 +17,7 @@ from coldframe.format.table import StringColumn
 from coldframe.frames.meta import LEVEL, frame_meta
 from coldframe.query.columns import Column
 from coldframe.query.literals import INT64, STRING
+from coldframe.query.missing import derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,4 @@ class Decoder:
         codes = column.data
         if self._table is None:
             return Column(self.dtype, StringColumn(self._values, codes.astype(np.int32, copy=False)), column.valid)
-        present = codes >= 0
-        valid = column.valid
-        if not present.all():
-            valid = present if valid is None else valid & present
-        return Column(self.dtype, self._table[codes], valid)
+        return derived(self.dtype, self._table[codes], column, gone=codes < 0)

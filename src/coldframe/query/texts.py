@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from coldframe.format.table import NONE, StringColumn
 from coldframe.query.columns import Column, coded, missing_strings, plain, recoded, translate
-from coldframe.query.literals import STRING
+from coldframe.query.literals import INT64, STRING
+from coldframe.query.missing import derived
 
 Mask = NDArray[Any]
 _COMPARE = {
@@ -121,15 +122,12 @@ def transform(column: Column, change: Callable[[pa.Array], pa.Array]) -> Column:
     return Column(STRING, recoded(change(strings.values).cast(pa.large_string()), strings.codes), column.valid)
 
 
-def lengths(column: Column) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """The number of characters of each string, and where there is one."""
+def lengths(column: Column) -> Column:
+    """The number of characters of each string."""
     strings = coded(column.data)
     counts = pc.utf8_length(strings.values).to_numpy(zero_copy_only=False).astype(np.int64)
     codes: Any = strings.codes
-    present = codes >= 0
-    if column.valid is not None:
-        present &= column.valid
-    return np.append(counts, [0, 0])[codes], None if present.all() else present
+    return derived(INT64, np.append(counts, [0, 0])[codes], column, gone=codes < 0)
 
 
 def change_of(how: str, arguments: tuple[Any, ...]) -> Callable[[pa.Array], pa.Array]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
 from coldframe.query.columns import NAT, Column
+from coldframe.query.missing import derived
 from coldframe.query.types import INT32, PER_SECOND
 
 _PARTS = {
@@ -37,9 +38,8 @@ def part(column: Column, name: str) -> Column:
         numbers = pc.add(pc.multiply(pc.millisecond(times), 1000), pc.microsecond(times))
     else:
         numbers = _PARTS[name](times)
-    missing = column.missing()
     values = numbers.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int32)
-    return Column(INT32, values, ~missing if missing.any() else None)
+    return derived(INT32, values, column, gone=column.data == NAT)
 
 
 def to_wall(data: NDArray[Any], unit: str, zone: str | None) -> NDArray[Any]:
