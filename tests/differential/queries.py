@@ -422,8 +422,7 @@ def ask_joined(module: Any, lib: Any, seed: int, columns: list[Column], *, timed
     how = random.choice(["outer", "inner"])
     own = module.QueryBuilder().head(3) if random.random() < 0.5 else None
     requests = [module.ReadRequest("s"), module.ReadRequest("t", query_builder=own)]
-    # A date range right after the join may stand before any resample in ArcticDB, here as in a read of one symbol.
-    joined = module.QueryBuilder().concat(how).head(1000).then(query)
+    joined = module.QueryBuilder().concat(how).then(query)
     made = outcome(lambda: lib.read_batch_and_join(requests, joined).data)
     return made, f"{how} {own} {query}", grouped
 

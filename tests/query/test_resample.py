@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.operations.states import library
 
 from coldframe.exceptions import (
     ArcticDbNotYetImplemented,
@@ -15,8 +16,10 @@ from coldframe.exceptions import (
     SchemaException,
     UserInputException,
 )
+from coldframe.lazy import concat
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.expressions import col
+from coldframe.stores.memory import MemoryStore
 
 SIZES = st.sampled_from([1, 2, 7, 100_000])
 FIXED = ["1s", "90s", "5min", "7min", "1h", "90min", "13h", "24h", "D", "2D", "1D12h", "500ms"]
@@ -277,3 +280,26 @@ def test_refused_for_the_data(ask, frame):
 def test_other_ways_to_write_a_rule(ask, frame):
     for rule in ("H", "60T", "60min", "1h", pd.offsets.Hour(1), "3600S"):
         assert len(ask(frame, QueryBuilder().resample(rule).agg({"i": "sum"}))) == 7
+
+
+@pytest.mark.parametrize("origin", ["start", "start_day", "end", "end_day"])
+@pytest.mark.parametrize("dated", ["after", "each"])
+def test_buckets_of_joined_symbols_are_counted_from_the_rows_that_are_left(origin, dated):
+    frames = [
+        pd.DataFrame({"x": np.arange(6) + at}, index=pd.date_range(start, periods=6, freq=step))
+        for at, start, step in ((0, "2020-01-01 00:07", "7min"), (10, "2020-01-01 03:02", "13min"))
+    ]
+    between = (pd.Timestamp("2020-01-01 00:10"), pd.Timestamp("2020-01-01 03:30"))
+    lib = library(MemoryStore())
+    for name, frame in zip("ab", frames, strict=True):
+        lib.write(name, frame)
+    each = between if dated == "each" else None
+    joined = concat([lib.read(name, date_range=each, lazy=True) for name in "ab"])
+    if dated == "after":
+        joined = joined.date_range(between)
+    made = joined.resample("10min", origin=origin).agg({"x": "sum"}).collect().data
+    side = "right" if origin.startswith("end") else "left"
+    rows = pd.concat(frames).loc[between[0] : between[1]]
+    buckets = rows.resample("10min", origin=origin, closed=side, label=side)["x"]
+    wanted = buckets.sum()[buckets.count() > 0]
+    assert dict(zip(made.index, made["x"], strict=True)) == wanted.to_dict()

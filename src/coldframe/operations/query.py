@@ -94,7 +94,7 @@ def read_joined(
                 parts.append(_part(source, plan))
                 versions.append(result_of(version, None))
         stacked = stack(parts, join)
-        return versions, denormalize(run(make_plan(query, stacked.schema), stacked))
+        return versions, denormalize(run(make_plan(query, stacked.schema, joined=True), stacked))
 
     with _blaming(catalog, None):
         return with_reader(catalog, work)

@@ -43,6 +43,7 @@ def make_plan(
     *,
     columns: Sequence[str] | None = None,
     date_range_given: bool = False,
+    joined: bool = False,
 ) -> Plan:
     """The plan of a query on tables of a schema.
 
@@ -55,10 +56,12 @@ def make_plan(
         What `read` was asked for: chosen at the end, unknown names are ignored.
     date_range_given : bool
         Whether the read itself has a date range, which some origins of resample exclude.
+    joined : bool
+        Whether the tables are several symbols, one after the other: a date range is then a clause like any other.
     """
     layout = Layout.of(schema)
     check_queryable(layout.meta.kind)
-    planner = _Planner(layout, date_range_given=date_range_given)
+    planner = _Planner(layout, date_range_given=date_range_given, untouched=not joined)
     for clause in _reordered(list(query)):
         planner.add(clause)
     return planner.finish(columns)
@@ -90,9 +93,9 @@ def _reordered(query: list[clauses.Clause]) -> list[clauses.Clause]:
 class _Planner:
     """Collects the steps of the stage that is being planned, and the stages before it."""
 
-    def __init__(self, layout: Layout, *, date_range_given: bool) -> None:
+    def __init__(self, layout: Layout, *, date_range_given: bool, untouched: bool) -> None:
         self._dated = date_range_given
-        self._untouched = True
+        self._untouched = untouched
         self._stages: list[Stage] = []
         self._pending: clauses.GroupBy | clauses.Resample | None = None
         self._begin(layout)
