@@ -1,11 +1,9 @@
-"""LMDB stores: the conformance suite, libraries as folders, reading only, moving, and what damage looks like."""
+"""LMDB stores: the conformance suite, libraries as folders, sharing of environments, reading only."""
 
 import os
 import pickle
-import random
 import shutil
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -13,31 +11,20 @@ import lmdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.stores.lmdb_libraries import library
 
 from coldframe.exceptions import (
-    CompatibilityException,
-    DamagedDataException,
     ErrorCode,
-    KeyNotFoundException,
     NoDataFoundException,
     PermissionException,
     StorageException,
 )
 from coldframe.stores import lmdb_environment, lmdb_folders
-from coldframe.stores.base import Conflict, Entry, Fetch, Publication, Swap, UnknownOutcome
+from coldframe.stores.base import Conflict, Entry, Fetch, Publication, Swap
 from coldframe.stores.lmdb import LmdbStorage
-from coldframe.stores.lmdb_pages import damage_of
-from coldframe.stores.lmdb_view import SIZED
 from coldframe.stores.open import open_storage
 from coldframe.testing.conformance import StoreConformance, noise, run_threads
 from coldframe.testing.storage_conformance import StorageConformance
-
-
-def library(path: Path, name: str = "lib", **options):
-    storage = LmdbStorage(str(path), **options)
-    if not storage.has(name):
-        storage.create(name, "library", b"options")
-    return storage.store(name)
 
 
 @pytest.fixture
@@ -84,6 +71,16 @@ def test_what_it_promises(store):
     assert store.atomic
     assert store.grace == 0.0
     assert (store.limits.inline_piece, store.limits.head, store.limits.segment) == (16 << 10, 64 << 10, 8 << 20)
+
+
+def test_keys_that_are_too_long_or_empty(store):
+    for key in ("", "k" * 512):
+        for write in (store.put, lambda key, data: store.swap(key, data, None)):
+            with pytest.raises(StorageException, match=r"480 bytes|there is no object"):
+                write(key, b"")
+        for read in (store.get, lambda key: store.fetch([Fetch(key, [])])):
+            with pytest.raises(StorageException, match=r"480 bytes|there is no object"):
+                read(key)
 
 
 # -------------------------------------------------------------------------------------------------------- folders
@@ -400,332 +397,3 @@ def test_read_only_where_the_lock_file_cannot_be_written(tmp_path, monkeypatch):
     store = LmdbStorage(str(tmp_path), read_only=True).store("lib")
     assert store.get("a").data == noise(100_000)
     assert [entry.name for entry in (tmp_path / "lib").iterdir()] == ["data.mdb"]
-
-
-# --------------------------------------------------------------------------------------------------------- damage
-
-
-@pytest.mark.parametrize("size", [0, 1, 4096, 8191])
-def test_a_file_cut_to_nothing_is_damage_and_no_new_library(tmp_path, size):
-    library(tmp_path).close()
-    os.truncate(tmp_path / "lib" / "data.mdb", size)
-    for read_only in (True, False):
-        with pytest.raises(DamagedDataException, match=r"data\.mdb has .* bytes"):
-            LmdbStorage(str(tmp_path), read_only=read_only).store("lib").get("library")
-    assert (tmp_path / "lib" / "data.mdb").stat().st_size == size
-
-
-def test_a_file_that_is_cut_off_never_ends_the_process(tmp_path):
-    store = library(tmp_path)
-    store.put_many((f"k{number}", noise(100_000, number)) for number in range(20))
-    store.close()
-    path = tmp_path / "lib" / "data.mdb"
-    whole = path.read_bytes()
-    for part in range(1, 40):
-        size = max(8192, len(whole) * part // 40)
-        path.write_bytes(whole[:size])
-        for read_only in (True, False):
-            with pytest.raises(DamagedDataException, match="cut off: page"):
-                LmdbStorage(str(tmp_path), read_only=read_only).store("lib").get("k1")
-
-
-def test_a_file_may_lack_free_pages_at_its_end(tmp_path):
-    store = library(tmp_path)
-    environment, path = store.environment(), tmp_path / "lib" / "data.mdb"
-    dice = random.Random(1)
-    kept = {}
-    for _ in range(400):
-        with environment.begin(write=True) as txn:
-            for _ in range(dice.randrange(1, 60)):
-                key = f"k{dice.randrange(3000):04}"
-                kept[key] = noise(dice.choice([10, 1500, 300_000]))
-                txn.put(key.encode(), kept[key])
-            first = f"k{dice.randrange(3000):04}"
-            for key in [key for key in sorted(kept) if key >= first][:200]:
-                txn.delete(key.encode())
-                del kept[key]
-        if path.stat().st_size < (environment.handle.info()["last_pgno"] + 1) * 4096:
-            break
-    else:
-        pytest.skip("this LMDB writes free pages too")
-    store.close()
-    for read_only in (True, False):
-        again = LmdbStorage(str(tmp_path), read_only=read_only).store("lib")
-        assert {key: bytes(again.get(key).data) for key in kept} == kept
-        assert again.damage() is None
-        again.close()
-    library(tmp_path).put("more", noise(2 << 20))
-    assert bytes(library(tmp_path).get("more").data) == noise(2 << 20)
-
-
-def test_a_file_that_is_no_lmdb_file(tmp_path):
-    library(tmp_path).close()
-    path = tmp_path / "lib" / "data.mdb"
-    path.write_bytes(b"not what it should be" * 1000)
-    with pytest.raises(StorageException, match="not an LMDB file") as caught:
-        library(tmp_path).get("library")
-    assert str(tmp_path / "lib") in str(caught.value)
-
-
-def test_a_file_of_another_lmdb_version(tmp_path):
-    library(tmp_path).close()
-    path = tmp_path / "lib" / "data.mdb"
-    data = bytearray(path.read_bytes())
-    at = data.index(bytes.fromhex("dec0efbe"))
-    for meta in (at, at + 4096):
-        data[meta + 4 : meta + 8] = (99).to_bytes(4, "little")
-    path.write_bytes(data)
-    with pytest.raises((CompatibilityException, StorageException), match=r"version|LMDB"):
-        library(tmp_path).get("library")
-
-
-def test_pages_that_do_not_fit_together_are_found(tmp_path):
-    store = library(tmp_path)
-    store.put_many((f"key/{number:05}", noise(3000 if number % 7 == 0 else 100, number)) for number in range(500))
-    store.put_many((f"big/{number}", noise(100_000, number)) for number in range(5))
-    store.delete([f"key/{number:05}" for number in range(0, 500, 3)])
-    assert store.damage() is None
-    store.close()
-    path = tmp_path / "lib" / "data.mdb"
-    whole = path.read_bytes()
-    found = 0
-    for at in range(2, len(whole) // 4096):
-        for garbage in (bytes(4096), noise(4096, at)):
-            path.write_bytes(whole[: at * 4096] + garbage + whole[(at + 1) * 4096 :])
-            found += damage_of(str(path), 4096) is not None
-    assert found > 100  # the others are free, or inside of objects
-    path.write_bytes(whole)
-    assert damage_of(str(path), 4096) is None
-
-
-@given(st.data())
-def test_the_walk_ends_well_on_any_file(tmp_path, data):
-    path = tmp_path / "walk" / "lib" / "data.mdb"
-    if not path.exists():
-        store = library(tmp_path / "walk")
-        store.put_many((f"key/{number:05}", noise(700, number)) for number in range(60))
-        store.close()
-        (tmp_path / "whole").write_bytes(path.read_bytes())
-    changed = bytearray((tmp_path / "whole").read_bytes())
-    for _ in range(data.draw(st.integers(1, 8))):
-        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.integers(0, len(changed)))
-    path.write_bytes(changed[:cut])
-    assert isinstance(damage_of(str(path), 4096), str | None)
-
-
-def test_keys_that_are_too_long_or_empty(store):
-    for key in ("", "k" * 512):
-        for write in (store.put, lambda key, data: store.swap(key, data, None)):
-            with pytest.raises(StorageException, match=r"480 bytes|there is no object"):
-                write(key, b"")
-        for read in (store.get, lambda key: store.fetch([Fetch(key, [])])):
-            with pytest.raises(StorageException, match=r"480 bytes|there is no object"):
-                read(key)
-
-
-# ---------------------------------------------------------------------------------------------------- transactions
-
-
-def test_a_publication_is_one_transaction(store):
-    environment = store.environment()
-    before = environment.handle.info()["last_txnid"]
-    puts = [(f"data/{number}", noise(10_000)) for number in range(20)]
-    store.publish(Publication(puts, Swap("head", b"1", None), ["library"]))
-    assert environment.handle.info()["last_txnid"] == before + 1
-    store.delete([key for key, _ in puts])
-    assert environment.handle.info()["last_txnid"] == before + 2
-
-
-def test_the_write_lock_is_not_held_while_objects_are_made(store):
-    other = library(Path(store.storage.path))
-    blocked = []
-
-    def write_elsewhere(key):
-        thread = threading.Thread(target=other.put, args=(key, b""))
-        thread.start()
-        thread.join(20)
-        blocked.append(thread.is_alive())
-
-    def puts():
-        for number in range(12):
-            write_elsewhere(f"other/{number}")
-            yield f"data/{number}", noise(8 << 20, number)
-
-    store.publish(Publication(puts(), Swap("head", b"1", None)))
-    assert blocked == [False] * 12
-    assert len([*store.list("data/")]) == len([*store.list("other/")]) == 12
-
-
-def test_objects_taken_for_garbage_before_the_publish_step_are_missed(store):
-    def puts():
-        for number in range(12):
-            yield f"data/{number}", noise(8 << 20, number)
-        store.delete(["data/0"])  # as a careless collector would
-
-    with pytest.raises(Conflict):
-        store.publish(Publication(puts(), Swap("head", b"1", None)))
-    assert [entry.key for entry in store.list("")] == ["library"]
-
-
-def test_a_publication_that_cannot_win_any_more_stops_encoding(store):
-    tag = store.swap("head", b"1", None)
-    made = []
-
-    def puts():
-        for number in range(40):
-            made.append(number)
-            if number == 2:
-                store.swap("head", b"2", tag)
-            yield f"data/{number}", noise(8 << 20, 0)
-
-    with pytest.raises(Conflict):
-        store.publish(Publication(puts(), Swap("head", b"3", tag)))
-    assert len(made) < 20
-
-
-def test_an_error_in_the_middle_of_a_large_publication_leaves_nothing(store):
-    def puts():
-        for number in range(12):
-            yield f"data/{number}", noise(8 << 20, 0)
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        store.publish(Publication(puts(), Swap("head", b"1", None)))
-    assert [entry.key for entry in store.list("")] == ["library"]
-
-
-class BrokenTransaction:
-    """A transaction that cannot be committed."""
-
-    def __init__(self, txn, error):
-        self._txn, self._error = txn, error
-
-    def __getattr__(self, name):
-        return getattr(self._txn, name)
-
-    def commit(self):
-        self._txn.abort()
-        raise self._error
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (lmdb.Error("mdb_txn_commit: Input/output error"), UnknownOutcome),
-        (lmdb.DiskError("mdb_txn_commit: No space left on device"), StorageException),
-    ],
-)
-def test_a_commit_that_breaks_off(store, error, expected):
-    environment = store.environment()
-    begin = environment.begin
-
-    def broken(write=False, **options):
-        txn = begin(write=write, **options)
-        return BrokenTransaction(txn, error) if write else txn
-
-    environment.begin = broken
-    with pytest.raises(expected) as caught:
-        store.publish(Publication([("a", b"1")], Swap("head", b"1", None)))
-    if expected is UnknownOutcome:
-        assert caught.value.key == "head"
-    else:
-        assert caught.value.code is ErrorCode.E_QUOTA_EXCEEDED
-    environment.begin = broken
-    with pytest.raises(StorageException):
-        store.put("a", b"1")
-    environment.begin = environment.handle.begin
-    store.put("a", b"1")
-
-
-def test_sizes_are_listed_without_touching_large_objects(store):
-    sizes = [0, SIZED - 1, SIZED, SIZED + 1, 1 << 20]
-    for size in sizes:
-        store.put(f"k{size:07}", noise(size))
-    with store.reading() as view:
-        touched = []
-        real = view._get
-        view._get = lambda key: touched.append(key) or real(key)
-        assert [entry.size for entry in view.list("k")] == sizes
-    assert touched == [b"k0000000", b"k%07d" % (SIZED - 1)]
-
-
-def test_a_view_after_its_end_is_an_error(store):
-    store.put_many((f"k{number}", b"") for number in range(9))
-    with store.reading() as view:
-        view.get("library")
-        listing = view.list("")
-        next(listing)
-    for use in (lambda: view.get("library"), lambda: next(listing), lambda: next(view.list(""))):
-        with pytest.raises(StorageException):
-            use()
-
-
-def test_views_nest(store):
-    with store.reading() as outer:
-        store.put("a", b"1")
-        with store.reading() as inner:
-            assert outer.get_many(["a"]) == [None]
-            assert bytes(inner.get("a").data) == b"1"
-        assert outer.get_many(["a"]) == [None]
-
-
-def test_a_view_ends_with_an_error_inside(store):
-    def read():
-        with store.reading() as view:
-            view.get("missing")
-
-    with pytest.raises(KeyNotFoundException):
-        read()
-    assert store.environment().views == set()
-
-
-def test_closing_under_threads_that_read_write_and_grow(tmp_path, monkeypatch):
-    monkeypatch.setattr(lmdb_environment, "FIRST_MAP", 1 << 16)
-    library(tmp_path).put("fixed", noise(70_000))
-
-    def work(number):
-        store = library(tmp_path, map_size=None if number % 2 else 10**9)
-        reader = LmdbStorage(str(tmp_path), read_only=True).store("lib")
-        for step in range(40):
-            if number == 0:
-                store.close()
-            elif number == 1:
-                assert reader.get("fixed").data == noise(70_000)
-                reader.close()
-            elif number == 2:
-                store.put(f"grow/{step}", noise(50_000, step))
-            elif number == 3:
-                store.swap(f"head/{step}", b"", None)
-                store.close()
-            else:
-                with store.reading() as view:
-                    assert bytes(view.get("fixed").data) == noise(70_000)
-                    assert {entry.size for entry in view.list("grow/")} <= {50_000}
-
-    run_threads(work, 6)
-    store = library(tmp_path)
-    assert len([*store.list("grow/")]) == len([*store.list("head/")]) == 40
-    assert store.damage() is None
-
-
-def test_reads_and_writes_do_not_ask_for_the_times_of_the_file(store, monkeypatch):
-    """After that question Linux (since 6.13) gives the file a finer time, and each commit takes far longer."""
-    store.get("library")
-    asked = []
-    real = os.stat
-    monkeypatch.setattr(os, "stat", lambda path, *more, **options: asked.append(path) or real(path, *more, **options))
-    store.get("library")
-    store.publish(Publication([("a", b"1")], Swap("head", b"1", None)))
-    store.put("b", b"1")
-    monkeypatch.undo()
-    assert {Path(path).name for path in asked} == {"lock.mdb"}
-
-
-def test_a_lock_file_that_disappears_is_no_deleted_library(store):
-    store.put("a", b"1")
-    (Path(store.folder) / "lock.mdb").unlink()
-    environment = store.environment()
-    assert store.get("a").data == b"1"
-    store.put("b", b"1")
-    assert store.environment() is environment
