@@ -179,6 +179,7 @@ def _computed(op: str, left: Column, right: Column) -> Column:
     if "float" in (left.kind, right.kind):
         return _present("float", lambda a, b: _FLOAT[op](float(a), float(b)), left, right)
     unsigned = left.unsigned and right.unsigned and op != "SUB"
+    unsigned |= op == "MOD" and right.unsigned and right.bits == 64
     made = _present("int", lambda a, b: _wrapped(_EXACT[op](a, b), unsigned=unsigned), left, right)
     made.unsigned = unsigned
     return made

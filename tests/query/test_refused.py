@@ -129,6 +129,12 @@ WRITTEN: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a rule as Timedelta": (lambda: q().resample(pd.Timedelta("1h")), TypeError, "Timedelta"),
     "closed in the middle": (lambda: q().resample("h", closed="middle"), ArcticException, "closed"),
     "label in the middle": (lambda: q().resample("h", label="middle"), ArcticException, "label"),
+    "an offset without a code": (
+        lambda: q().resample(pd.offsets.Easter()),
+        ArcticDbNotYetImplemented,
+        "not supported",
+    ),
+    "an offset of any kind": (lambda: q().resample(pd.DateOffset(days=2)), ArcticDbNotYetImplemented, "not supported"),
     "origin nowhere": (lambda: q().resample("h", origin="nowhere"), UserInputException, "epoch"),
     "offset of nothing": (lambda: q().resample("h", offset="x"), UserInputException, "offset"),
     "empty maybe": (lambda: q().resample("h", empty="maybe"), UserInputException, "keep"),

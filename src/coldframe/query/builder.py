@@ -300,9 +300,10 @@ def _rule(rule: Any) -> Any:
                 break
     try:
         frequency = pd.tseries.frequencies.to_offset(rule)
-    except (ValueError, TypeError):
-        frequency = None
-    if frequency is None or frequency.n <= 0:
+        named = getattr(frequency, "rule_code", None)
+    except (ValueError, TypeError, NotImplementedError):
+        frequency = named = None  # offsets without a code, such as Easter, are no frequencies in pandas either
+    if frequency is None or named is None or frequency.n <= 0:
         raise ArcticDbNotYetImplemented(
             f"Frequency {rule!r} is not supported; use ns, us, ms, s, min, h, D, W, ME, MS, QE, QS, YE, YS, B, "
             "a multiple or a combination of the fixed ones, e.g. '15min' or '1h30min'"

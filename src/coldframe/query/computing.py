@@ -31,7 +31,10 @@ _UFUNCS: dict[str, Any] = {
 
 def compute(op: str, dtype: DType, left: Column, right: Column) -> Column:
     """Numbers `left op right` with a result of the given type; a constant is a column of one row."""
-    one, other = _as(left.data, dtype), _as(right.data, dtype)
+    if op in ("FLOORDIV", "MOD") and _mixed(left.dtype, right.dtype):
+        one, other = left.data, right.data
+    else:
+        one, other = _as(left.data, dtype), _as(right.data, dtype)
     zero: NDArray[Any] | None = None
     if op in ("FLOORDIV", "MOD") and dtype.kind in INTEGERS:
         # Integers have no infinity: what is divided by zero is missing.
@@ -39,8 +42,33 @@ def compute(op: str, dtype: DType, left: Column, right: Column) -> Column:
         if zero.any():
             other = np.where(zero, other.dtype.type(1), other)
     with np.errstate(all="ignore"):
-        values = _UFUNCS[op](one, other)
+        values = _UFUNCS[op](one, other) if one.dtype == other.dtype else _divide_mixed(op, dtype, one, other)
     return derived(dtype, values, left, right, gone=zero)
+
+
+def _mixed(left: DType, right: DType) -> bool:
+    """Whether one is uint64 and the other signed: no type of integers holds both."""
+    return {left.kind, right.kind} == {"int", "uint"} and (left if left.kind == "uint" else right).bits == 64
+
+
+def _divide_mixed(op: str, dtype: DType, left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """Integers divided, or the rest, downwards as Python does; one has a sign, the other 64 bits and none."""
+    one, other = _magnitude(left), _magnitude(right)
+    quotient, rest = np.divmod(one, other)
+    # To numpy no unsigned number is negative.
+    differ, negative = (left < 0) != (right < 0), right < 0
+    if op == "FLOORDIV":
+        result = np.where(differ, -(quotient + (rest > 0)), quotient)
+    else:
+        result = np.where(differ & (rest > 0), other - rest, rest)
+        result = np.where(negative, -result, result)
+    return result.view(np.int64).astype(dtype.storage)
+
+
+def _magnitude(data: NDArray[Any]) -> NDArray[Any]:
+    """Integers without their sign, as uint64."""
+    wide = data.astype(np.uint64)
+    return np.where(data < 0, -wide, wide)
 
 
 def _as(data: NDArray[Any], dtype: DType) -> NDArray[Any]:
@@ -180,12 +208,20 @@ def _cast_numbers(column: Column, dtype: DType) -> Column:
             fits = (values >= float(info.min)) & (values < float(info.max) + 1) if values.dtype.kind == "f" else None
             if fits is None:
                 fits = (values >= info.min) & (values <= info.max)
-            if not fits[present].all():
-                bad = data[present][~fits[present]][0]
-                raise UserInputException(f"cannot cast {bad} to {dtype}; use fillna or a filter first")
+            _check_fits(data[present], fits[present], dtype)
             return derived(dtype, values.astype(dtype.storage), column, gone=gone)
     with np.errstate(all="ignore"):
-        return derived(dtype, data != 0 if dtype.kind == "bool" else data.astype(dtype.storage), column, gone=gone)
+        values = data != 0 if dtype.kind == "bool" else data.astype(dtype.storage)
+        if dtype.temporal and data.dtype == np.uint64:
+            _check_fits(data, values >= 0, dtype)
+        elif dtype.kind == "float" and dtype.bits < 64:
+            _check_fits(data, np.isfinite(values) | ~np.isfinite(data), dtype)
+        return derived(dtype, values, column, gone=gone)
+
+
+def _check_fits(data: NDArray[Any], fits: NDArray[Any], dtype: DType) -> None:
+    if not fits.all():
+        raise UserInputException(f"cannot cast {data[~fits][0]} to {dtype}; use fillna or a filter first")
 
 
 def _parse(column: Column, dtype: DType) -> Column:
@@ -205,8 +241,14 @@ def _parse(column: Column, dtype: DType) -> Column:
 
 
 def _print(column: Column) -> Column:
-    distinct, codes = np.unique(column.data, return_inverse=True)
-    array = pa.array(distinct)
+    data = column.data
+    if column.dtype.kind == "float":
+        # By their bits, for 0.0 and -0.0 are equal.
+        distinct, codes = np.unique(data.view(f"i{data.dtype.itemsize}"), return_inverse=True)
+        array = pa.array(distinct.view(data.dtype).astype(str))
+    else:
+        distinct, codes = np.unique(data, return_inverse=True)
+        array = pa.array(distinct.astype(str) if column.dtype.kind == "bool" else distinct)
     if column.dtype.temporal:
         array = array.cast(_arrow_type(column.dtype))
     texts = array.cast(pa.string()).cast(pa.large_string())

@@ -84,7 +84,10 @@ class ExpressionNode:
     notnull = notna
 
     def regex_match(self, pattern: str) -> ExpressionNode:
-        """Whether a regular expression is found anywhere in the string."""
+        r"""Whether a regular expression is found anywhere in the string.
+
+        ``\w``, ``\d``, ``\s`` and ``\b`` know ASCII only; to `str.contains` they know all of Unicode, as in pandas.
+        """
         if not isinstance(pattern, str):
             raise UserInputException(f"regex_match takes a pattern of type str, not {type(pattern).__name__}")
         return ExpressionNode("REGEX_MATCH", self, checked_pattern(pattern))
@@ -313,7 +316,7 @@ class Strings:
         text = _checked_text("contains", pat)
         if not regex:
             text = re.escape(text)
-        return ExpressionNode("REGEX_MATCH", self._of, checked_pattern(text if case else f"(?i){text}"))
+        return ExpressionNode("REGEX_MATCH", self._of, checked_pattern(text if case else f"(?i){text}"), "unicode")
 
     def startswith(self, pat: str) -> ExpressionNode:
         """Whether the string starts with a text."""
@@ -439,7 +442,7 @@ _PRINTERS: dict[str, Callable[[ExpressionNode], str]] = {
     "COLUMN": lambda node: f'Column["{node.args[0]}"]',
     "VALUE": lambda node: str(node.args[0]),
     "TERNARY": lambda node: f"{node.args[1]} if {node.args[0]} else {node.args[2]}",
-    "REGEX_MATCH": lambda node: f"({node.args[0]} REGEX_MATCH Regex({node.args[1]}))",
+    "REGEX_MATCH": lambda node: f"({node.args[0]} REGEX_MATCH Regex({', '.join(node.args[1:])}))",
     "DT": _print_function,
     "STR": _print_function,
     **dict.fromkeys(("NOT", "NEG", "ABS", "ISNULL", "NOTNULL", "ROUND", "CLIP", "FILLNA", "CAST"), _print_unary),

@@ -167,7 +167,11 @@ def _bind_cast(node: ExpressionNode, scope: Scope, what: str) -> Bound:
             plain, source = inner, decoder.dtype
             inner = lambda batch: decoder.decode(plain(batch))  # noqa: E731
     bad = source.kind in ("category", "binary") or dtype.kind in ("category", "binary")
-    if bad or (source.kind == "float" and dtype.temporal) or {source.kind, dtype.kind} == {"timestamp", "duration"}:
+    if (
+        bad
+        or (source.kind in ("float", "bool") and dtype.temporal)
+        or {source.kind, dtype.kind} == {"timestamp", "duration"}
+    ):
         raise UserInputException(f"{node}: {source} cannot be cast to {dtype}")
     return Bound(node, dtype, operand.slots, values=lambda batch: computing.cast(inner(batch), dtype))
 
@@ -225,7 +229,7 @@ def _of_kinds(node: ExpressionNode, scope: Scope, what: str, kinds: tuple[str, .
 
 def _bind_match(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     operand = _texts(node, scope, what)
-    return text_mask(node, operand, texts.matching(node.args[1]))
+    return text_mask(node, operand, texts.matching(node.args[1], unicode="unicode" in node.args[2:]))
 
 
 BOUND: dict[str, Callable[[ExpressionNode, Scope, str], Bound]] = {

@@ -75,9 +75,9 @@ def membership(texts: list[str]) -> Predicate:
     return Predicate(lambda values: pc.is_in(values, value_set=wanted))
 
 
-def matching(pattern: str) -> Predicate:
-    """Strings in which a regular expression is found."""
-    return Predicate(lambda values: _match(values, pattern))
+def matching(pattern: str, *, unicode: bool = False) -> Predicate:
+    """Strings in which a regular expression is found; its classes of characters are of ASCII, or of all of Unicode."""
+    return Predicate(lambda values: _match(values, pattern, unicode=unicode))
 
 
 def starting(text: str) -> Predicate:
@@ -90,15 +90,34 @@ def ending(text: str) -> Predicate:
     return Predicate(lambda values: pc.ends_with(values, text))
 
 
-def _match(values: pa.Array, pattern: str) -> pa.Array:
+_CLASSES = re.compile(r"\\[wWdDsSbB]")
+
+
+def _match(values: pa.Array, pattern: str, *, unicode: bool) -> pa.Array:
+    # Arrow's engine has no look-around and no back references, and takes {,n} for plain text.
     try:
-        return pc.match_substring_regex(values, pattern)
+        found = pc.match_substring_regex(values, pattern) if "{," not in pattern else None
     except pa.ArrowInvalid:
-        # Arrow's engine has no look-around and no back references; Python's looks at each distinct value.
-        encoded = values.dictionary_encode()
-        search = re.compile(pattern).search
-        found = pa.array([search(text) is not None for text in encoded.dictionary.to_pylist()], pa.bool_())
-        return found.take(encoded.indices)
+        found = None
+    classes = _CLASSES.search(pattern) is not None
+    search = re.compile(pattern, re.ASCII if classes and not unicode else 0).search
+    if found is None:
+        return _match_slowly(values, search)
+    # To it `$` is the end of the text only, not before a last line break, and its classes of characters are of ASCII.
+    apart = pc.match_substring(values, "\n") if "$" in pattern else None
+    if classes and unicode:
+        beyond = pc.invert(pc.string_is_ascii(values))
+        apart = beyond if apart is None else pc.or_(apart, beyond)
+    if apart is None or not pc.any(apart).as_py():
+        return found
+    return pc.replace_with_mask(found, apart, _match_slowly(values.filter(apart), search))
+
+
+def _match_slowly(values: pa.Array, search: Callable[[str], Any]) -> pa.Array:
+    """By Python's engine, which looks at each distinct value."""
+    encoded = values.dictionary_encode()
+    found = pa.array([search(text) is not None for text in encoded.dictionary.to_pylist()], pa.bool_())
+    return found.take(encoded.indices)
 
 
 def compare_strings(op: str, left: Column, right: Column) -> Mask:

@@ -42,10 +42,17 @@ def arithmetic_type(op: str, left: DType, right: DType) -> DType:
         return FLOAT32 if small else FLOAT64
     bits = max(left.bits, right.bits)
     if op in ("FLOORDIV", "MOD"):
-        return common_number(left, right, wide=INT64)
+        return _division_type(op, left, right)
     if op == "SUB" or left.kind != right.kind:
         return DType("int", wider(bits))
     return DType(left.kind, wider(bits))
+
+
+def _division_type(op: str, left: DType, right: DType) -> DType:
+    if left.kind == right.kind == "int" and op == "FLOORDIV":
+        return DType("int", wider(max(left.bits, right.bits)))  # the least one by -1
+    # Where no type holds both: a rest has the sign of the divisor, a quotient may have either.
+    return common_number(left, right, wide=UINT64 if op == "MOD" and right.kind == "uint" else INT64)
 
 
 def _power_type(base: DType, exponent: DType) -> DType:
