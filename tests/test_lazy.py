@@ -81,6 +81,18 @@ def test_explains(library):
     assert lazy(library).head(1).explain() == "plan of s: ROWRANGE: HEAD, n=1"
 
 
+def test_explains_each_member_and_what_is_done_with_all(library):
+    both = LazyDataFrameCollection([lazy(library, "a").tail(2), lazy(library, "b")]).head(1)
+    members = "plan of a: ROWRANGE: TAIL, n=2 | ROWRANGE: HEAD, n=1\n\nplan of b: ROWRANGE: HEAD, n=1"
+    assert both.explain() == members
+    stacked = f"{members}\n\nstack the rows of 2 symbols (inner join)"
+    assert concat(both, "inner").explain() == stacked
+    assert (
+        concat(both, "inner").tail(3).explain() == f"{stacked}\non the stacked rows, in memory:\n  ROWRANGE: TAIL, n=3"
+    )
+    assert concat([]).explain() == "stack the rows of 0 symbols (outer join)"
+
+
 def test_batches(library):
     assert list(lazy(library).collect_batches(max_rows=5)) == [("s", "", 5)]
     for bad in (0, "x", True):

@@ -115,6 +115,10 @@ class LazyDataFrameCollection(QueryBuilder):
             return []
         return self._frames[0]._lib.collect_lazy_batch(_requests(self.split()))  # noqa: SLF001 -- of this module
 
+    def explain(self) -> str:
+        """The plan of each member as text."""
+        return "\n\n".join(frame.explain() for frame in self.split())
+
     def __str__(self) -> str:
         return f"LazyDataFrameCollection([{', '.join(str(frame) for frame in self.split())}])"
 
@@ -140,6 +144,13 @@ class LazyDataFrameAfterJoin(QueryBuilder):
             return []
         library = frames[0]._lib  # noqa: SLF001 -- of this module
         return library.collect_lazy_join(_requests(frames), self._join, QueryBuilder().then(self))
+
+    def explain(self) -> str:
+        """The plan of each member as text, and the clauses that run on their stacked rows."""
+        stacked = f"stack the rows of {len(self._collection.split())} symbols ({self._join} join)"
+        clauses = [str(clause) for clause in self.clauses]
+        then = ["on the stacked rows, in memory:", *(f"  {clause}" for clause in clauses)] if clauses else []
+        return "\n".join([self._collection.explain(), "", stacked, *then]).lstrip()
 
     def __str__(self) -> str:
         clauses = super().__str__()

@@ -41,6 +41,28 @@ def test_says_what_is_read_and_where(table, sliced):
     assert "bytes to fetch: at most 2,000" in explain(make_plan(query.clauses, table.schema), source)
 
 
+@pytest.mark.parametrize(
+    ("query", "part"),
+    [
+        (QueryBuilder().sort_values(["b", "a"], [True, False]), "sort by b, a downwards"),
+        (QueryBuilder().drop_duplicates(["k", "a"]), "drop duplicates by k, a"),
+        (QueryBuilder().unique(), "drop duplicates by all columns"),
+        (
+            QueryBuilder().date_range((pd.Timestamp("2020-01-01 10:00"), None)),
+            "date range 2020-01-01 11:00:00+01:00 to any time",
+        ),
+        (
+            QueryBuilder().date_range((None, pd.Timestamp("2020-07-01", tz="Europe/Paris"))),
+            "date range any time to 2020-07-01 00:00:00+02:00",
+        ),
+    ],
+)
+def test_names_columns_and_times(sliced, query, part):
+    index = pd.date_range("2020-01-01", periods=5, tz="Europe/Paris", name="when").as_unit("s")
+    table = normalize(pd.DataFrame({name: np.arange(5) for name in "abk"}, index=index), symbol="prices")
+    assert f"{part}\n" in explain(make_plan(query.clauses, table.schema), sliced(table, 2))
+
+
 @pytest.mark.parametrize("most", [1, 7, 1000])
 @pytest.mark.parametrize(
     "query",

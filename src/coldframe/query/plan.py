@@ -183,8 +183,8 @@ class _Planner:
         self._dated = self._dated or self._untouched
         factor = 10**9 // PER_SECOND[index.dtype.unit]
         start = -(-clause.start // factor) if clause.start != OPEN_START else OPEN_START
-        stop = clause.stop // factor
-        self._steps.append(Between(index.slot, start, stop))
+        stop = clause.stop // factor if clause.stop != OPEN_STOP else OPEN_STOP
+        self._steps.append(Between(index.slot, start, stop, index.dtype.unit, index.dtype.zone))
 
     def _time_index(self, what: str) -> Field:
         layout = self._layout
@@ -296,7 +296,7 @@ class _Planner:
             if field.dtype.kind == "binary":
                 raise unsupported("sort_values", field.dtype, name)
             slots.append(self._decoded(name)[0] if field.is_level else field.slot)
-        self._reduce(Order(tuple(slots), clause.ascending), self._layout.without_freq())
+        self._reduce(Order(tuple(slots), clause.ascending, clause.by), self._layout.without_freq())
 
     def distinct(self, clause: clauses.Distinct) -> None:
         layout = self._layout
@@ -304,7 +304,8 @@ class _Planner:
             fields = list(layout.data)
         else:
             fields = [layout.scope.find(name, "DistinctClause") for name in clause.subset]
-        self._reduce(Unrepeat(tuple(field.slot for field in fields), clause.keep), layout.without_freq())
+        slots = tuple(field.slot for field in fields)
+        self._reduce(Unrepeat(slots, clause.keep, clause.subset), layout.without_freq())
 
     def select(self, clause: clauses.Select) -> None:
         found = [self._layout.scope.find(name, "SelectClause") for name in dict.fromkeys(clause.names)]

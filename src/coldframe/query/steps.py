@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from coldframe.format.dtypes import DType
 from coldframe.query.bound import Bound
 from coldframe.query.layout import Layout
@@ -34,6 +37,8 @@ class Between:
     slot: int
     start: int
     stop: int
+    unit: str
+    zone: str | None
 
     @property
     def reads(self) -> frozenset[int]:
@@ -41,7 +46,17 @@ class Between:
         return frozenset((self.slot,))
 
     def __str__(self) -> str:
-        return f"date range {self.start} to {self.stop}"
+        start, stop = (self._shown(end) for end in (self.start, self.stop))
+        return f"date range {start} to {stop}"
+
+    def _shown(self, end: int) -> str:
+        if abs(end) >= 2**63 - 1:
+            return "any time"
+        instant = np.datetime64(end, self.unit)  # type: ignore[call-overload]
+        try:
+            return str(pd.Timestamp(instant, tz="UTC").tz_convert(self.zone))
+        except (ValueError, OverflowError):
+            return str(instant)  # beyond the years that pandas shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +163,7 @@ class Order:
 
     slots: tuple[int, ...]
     ascending: tuple[bool, ...]
+    names: tuple[str, ...]
 
     @property
     def reads(self) -> frozenset[int]:
@@ -155,7 +171,8 @@ class Order:
         return frozenset(self.slots)
 
     def __str__(self) -> str:
-        return f"sort by {len(self.slots)} columns"
+        shown = (name if up else f"{name} downwards" for name, up in zip(self.names, self.ascending, strict=True))
+        return f"sort by {', '.join(shown)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +181,7 @@ class Unrepeat:
 
     slots: tuple[int, ...]
     keep: str | bool
+    names: tuple[str, ...] | None
 
     @property
     def reads(self) -> frozenset[int]:
@@ -171,7 +189,7 @@ class Unrepeat:
         return frozenset(self.slots)
 
     def __str__(self) -> str:
-        return f"drop duplicates by {len(self.slots)} columns"
+        return f"drop duplicates by {'all columns' if self.names is None else ', '.join(self.names)}"
 
 
 Reducer = Group | Bucket | Order | Unrepeat
