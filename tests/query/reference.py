@@ -244,7 +244,7 @@ def _time_part(node: ExpressionNode, column: Column) -> Column:
     def part(value: int) -> Any:
         stamp = pd.Timestamp(value, tz="UTC").tz_convert(column.zone) if column.zone else pd.Timestamp(value)
         if how == "floor":
-            return stamp.floor(pd.Timedelta(arguments[0]), ambiguous=True).value
+            return stamp.floor(pd.Timedelta(arguments[0]), ambiguous=bool(stamp.dst())).value
         return stamp.weekday() if how == "weekday" else getattr(stamp, how)
 
     made = _present("time" if how == "floor" else "int", part, column)

@@ -59,7 +59,11 @@ def from_wall(data: NDArray[Any], unit: str, zone: str | None) -> NDArray[Any]:
 
 
 def rounded(column: Column, how: str, nanoseconds: int) -> Column:
-    """Down, up or to the nearest multiple of a fixed frequency, in wall time."""
+    """Down, up or to the nearest multiple of a fixed frequency, in wall time.
+
+    A wall time that there are two of is the one of the same offset as the instant's, so that hours which the clock
+    shows twice stay two hours.
+    """
     unit, zone = column.dtype.unit, column.dtype.zone
     per_unit = 10**9 // PER_SECOND[unit]
     if nanoseconds % per_unit:
@@ -73,8 +77,12 @@ def rounded(column: Column, how: str, nanoseconds: int) -> Column:
         below = below + (rest > 0)
     elif how == "round":
         below = below + ((2 * rest > step) | ((2 * rest == step) & (below % 2 == 1)))
-    result = from_wall(below * step, unit, zone)
-    return Column(column.dtype, np.where(column.data == NAT, NAT, result), column.valid)
+    gone = column.data == NAT
+    result = below * step
+    if zone is not None and zone != "UTC":
+        near = np.where(gone, 0, column.data + (result - wall))
+        result = np.where(to_wall(near, unit, zone) == result, near, from_wall(result, unit, zone))
+    return Column(column.dtype, np.where(gone, NAT, result), column.valid)
 
 
 def date(column: Column) -> Column:
