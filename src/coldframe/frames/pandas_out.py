@@ -110,8 +110,11 @@ def _blocks(table: Table, meta: FrameMeta) -> pandas_compat.Blocks:
 
 def _set_apart(values: Any, valid: Any, at: NDArray[np.intp], blocks: pandas_compat.Blocks) -> NDArray[np.intp]:
     """Make blocks of the columns in which integers or booleans are missing; the places of the others."""
-    gone = np.array([has_missing(row, mask) for row, mask in zip(values, valid, strict=True)], dtype=np.bool_)
-    blocks += [(with_missing(values[i], valid[i])[np.newaxis], at[i : i + 1]) for i in np.flatnonzero(gone).tolist()]
+    gone = ~valid.all(axis=1)
+    for i in np.flatnonzero(gone).tolist():
+        gone[i] = has_missing(values[i], valid[i])
+        if gone[i]:
+            blocks.append((with_missing(values[i], valid[i])[np.newaxis], at[i : i + 1]))
     return np.flatnonzero(~gone)
 
 

@@ -163,7 +163,10 @@ class QueryBuilder:
     def sort_values(self, by: str | Sequence[str], ascending: bool | Sequence[bool] = True) -> Self:
         """Order rows by columns; missing values come last, equal rows stay in order."""
         names = _names(by, "sort_values")
-        ways = (bool(ascending),) * len(names) if isinstance(ascending, bool) else tuple(bool(a) for a in ascending)
+        given = tuple(ascending) if isinstance(ascending, list | tuple | np.ndarray) else (ascending,) * len(names)
+        if not all(isinstance(way, bool | np.bool_) for way in given):
+            raise UserInputException(f"ascending is True, False or a list of them, not {ascending!r}")
+        ways = tuple(map(bool, given))
         if len(ways) != len(names):
             raise UserInputException(f"sort_values got {len(names)} columns but {len(ways)} values of ascending")
         return self._add(clauses.Sort(names, ways))
