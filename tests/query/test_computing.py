@@ -1,4 +1,4 @@
-"""Division of integers of all widths against Python, and casts against pandas, with what does not fit."""
+"""Division, rounding and bounds of integers against Python, and casts against pandas, with what does not fit."""
 
 from __future__ import annotations
 
@@ -116,3 +116,37 @@ def test_infinity_fits(ask):
     made = ask(frame, QueryBuilder().apply("x", col("x").cast("float32")))["x"]
     assert made.tolist()[:2] == [np.inf, -np.inf]
     assert np.isnan(made[2])
+
+
+@pytest.mark.parametrize("decimals", [-1, -2, -3, -5, -400, 0, 3])
+@pytest.mark.parametrize("width", ["int8", "int16", "int32", "uint8", "uint16", "uint32"])
+def test_integers_are_rounded_exactly(ask, width, decimals):
+    frame = pd.DataFrame({"x": np.append(_edges(width), np.array([5, 15, 25, 45, 50, 99], dtype=width))})
+    made = ask(frame, QueryBuilder().apply("x", col("x").round(decimals)))["x"]
+    assert made.tolist() == [round(value, decimals) for value in frame["x"].tolist()]
+
+
+def test_floats_are_rounded_as_far_as_there_are_decimals(ask):
+    frame = pd.DataFrame({"x": [1e300, -0.125, 1e-9, np.inf, np.nan]})
+    for decimals, wanted in ((400, [1e300, -0.125, 1e-9]), (20, [1e300, -0.125, 1e-9]), (-400, [0, 0, 0])):
+        made = ask(frame, QueryBuilder().apply("x", col("x").round(decimals)))["x"].tolist()
+        assert made[:4] == [*wanted, np.inf]
+        assert np.isnan(made[4])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "dtype", "wanted"),
+    [
+        (-1000, 100, "int8", [100, -128, 5]),
+        (200, 300, "int16", [200, 200, 200]),
+        (None, -200, "int16", [-200, -200, -200]),
+        (0.5, 10, "float64", [10, 0.5, 5]),
+        (10, 5, "int8", [10, 5, 5]),
+        (None, None, "int8", [127, -128, 5]),
+    ],
+)
+def test_bounds_hold_whatever_the_type(ask, low, high, dtype, wanted):
+    frame = pd.DataFrame({"x": np.array([127, -128, 5], dtype="i1")})
+    made = ask(frame, QueryBuilder().apply("x", col("x").clip(low, high)))["x"]
+    assert made.dtype == dtype
+    assert made.tolist() == wanted

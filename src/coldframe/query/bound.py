@@ -15,7 +15,7 @@ from coldframe.query.columns import Column
 from coldframe.query.expressions import ExpressionNode
 from coldframe.query.literals import BOOL, STRING, Literal
 from coldframe.query.scope import Scope
-from coldframe.query.types import NUMBERS, PER_SECOND
+from coldframe.query.types import NUMBERS, unit_holding
 
 Mask = NDArray[Any]
 
@@ -153,8 +153,7 @@ def unit_of(operand: Bound, other: Bound) -> Any:
     # A constant takes the coarser unit of the column that it meets if it is a whole number of them.
     constant = operand.constant
     if constant is not None and other.constant is None:
-        factor = 10**9 // PER_SECOND[other.dtype.unit]
-        return other.dtype.unit if constant.value % factor == 0 else "ns"
+        return unit_holding(constant.value, other.dtype.unit)
     return operand.dtype.unit
 
 

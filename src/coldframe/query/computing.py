@@ -14,8 +14,9 @@ from coldframe.format.dtypes import DType
 from coldframe.format.table import NAN, StringColumn
 from coldframe.query.columns import NAT, Column, coded, recoded, stack_strings
 from coldframe.query.comparing import rescaled
-from coldframe.query.literals import FLOAT64, STRING
+from coldframe.query.literals import STRING
 from coldframe.query.missing import derived, lacking
+from coldframe.query.spans import in_unit
 from coldframe.query.types import INTEGERS, NUMBERS, PER_SECOND
 
 _UFUNCS: dict[str, Any] = {
@@ -90,29 +91,6 @@ def absolute(column: Column, dtype: DType) -> Column:
     return derived(dtype, values, column)
 
 
-def compute_times(op: str, dtype: DType, left: Column, right: Column) -> Column:
-    """Instants and durations added, subtracted, divided; NaT stays NaT."""
-    gone = (left.data == NAT) | (right.data == NAT)
-    unit = dtype.unit or max((left.dtype.unit, right.dtype.unit), key=PER_SECOND.__getitem__)
-    one, other = (rescaled(c.data, PER_SECOND[unit] // PER_SECOND[c.dtype.unit]) for c in (left, right))
-    with np.errstate(all="ignore"):
-        values = _UFUNCS[op](one, other)
-    return derived(FLOAT64 if op == "DIV" else dtype, values, left, right, gone=gone)
-
-
-def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Column:
-    """Durations multiplied or divided by numbers; the result is cut to whole units."""
-    gone = span.data == NAT
-    with np.errstate(all="ignore"):
-        if op == "MUL" and number.dtype.kind in INTEGERS:
-            values = span.data * number.data.astype("i8")
-        else:
-            exact = _UFUNCS[op](span.data, number.data)
-            gone = gone | ~np.isfinite(exact)
-            values = np.where(gone, 0, exact).astype("i8")
-    return derived(dtype, values, span, number, gone=gone)
-
-
 def choose(condition: NDArray[Any], left: Column, right: Column, dtype: DType) -> Column:
     """For each row the left value where the condition holds, else the right; constants have one row."""
     if dtype.kind in NUMBERS:
@@ -126,7 +104,7 @@ def choose(condition: NDArray[Any], left: Column, right: Column, dtype: DType) -
     if dtype.kind == "string":
         return Column(dtype, _choose_strings(condition, left.data, right.data), valid)
     if dtype.temporal:
-        one, other = (rescaled(c.data, PER_SECOND[dtype.unit] // PER_SECOND[c.dtype.unit]) for c in (left, right))
+        one, other = in_unit(left, dtype.unit, condition), in_unit(right, dtype.unit, ~condition)
         return Column(dtype, np.where(condition, one, other), valid)
     return Column(dtype, np.where(condition, left.data, right.data), valid)
 
@@ -138,11 +116,31 @@ def _choose_strings(condition: NDArray[Any], left: StringColumn, right: StringCo
     return StringColumn(both.values, np.where(condition, codes[: len(one)], codes[len(one) :]))
 
 
-def round_numbers(column: Column, decimals: int) -> Column:
-    """Rounded to so many decimals; integers only change for negative ones."""
-    if column.dtype.kind in INTEGERS and decimals >= 0:
-        return column
-    return derived(column.dtype, np.round(column.data, decimals).astype(column.dtype.storage, copy=False), column)
+def round_numbers(column: Column, decimals: int, dtype: DType) -> Column:
+    """Rounded to so many decimals, halves to even; integers only change for negative ones."""
+    if dtype.kind in INTEGERS:
+        if decimals >= 0:
+            return column
+        return derived(dtype, _round_integers(_as(column.data, dtype), -decimals), column)
+    with np.errstate(all="ignore"):
+        values = np.round(column.data, decimals)
+    # Where numpy's power of ten overflows there are no such decimals, or nothing before them.
+    lost = ~np.isnan(column.data) & ~np.isfinite(values)
+    if lost.any():
+        whole = column.data if decimals > 0 else np.where(np.isinf(column.data), column.data, 0)
+        values = np.where(lost, whole, values)
+    return derived(dtype, values.astype(dtype.storage, copy=False), column)
+
+
+def _round_integers(data: NDArray[Any], zeros: int) -> NDArray[Any]:
+    step = 10**zeros
+    if step > np.iinfo(data.dtype).max:
+        return np.zeros_like(data)  # no other multiple is a number of the type
+    below, rest = np.divmod(data, data.dtype.type(step))
+    half = step // 2
+    up = (rest > half) | ((rest == half) & (below % 2 == 1))
+    rounded: NDArray[Any] = (below + up.astype(data.dtype)) * data.dtype.type(step)
+    return rounded
 
 
 def clip(column: Column, low: Any, high: Any) -> Column:
@@ -167,7 +165,8 @@ def fill(column: Column, value: Any, dtype: DType) -> Column:
         both = stack_strings([strings, StringColumn(pa.array([value], pa.large_string()), np.zeros(1, np.int32))])
         codes: Any = both.codes
         return Column(dtype, StringColumn(both.values, np.where(missing, codes[-1], codes[:-1])))
-    return Column(dtype, np.where(missing, dtype.storage.type(value), _as(column.data, dtype)))
+    data = in_unit(column, dtype.unit) if dtype.temporal else _as(column.data, dtype)
+    return Column(dtype, np.where(missing, dtype.storage.type(value), data))
 
 
 def cast(column: Column, dtype: DType) -> Column:

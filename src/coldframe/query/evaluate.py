@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coldframe.exceptions import UserInputException
 from coldframe.format.dtypes import DType
-from coldframe.query import comparing, computing, functions, texts
+from coldframe.query import comparing, computing, functions, spans, texts
 from coldframe.query.bound import (
     BINDERS,
     NO_ROWS,
@@ -240,10 +240,10 @@ def _time_arithmetic(
     one, other = narrow(left), narrow(right)
     if families == ("duration", "number") and op in ("MUL", "DIV"):
         span = left.dtype
-        return span, lambda b: computing.scale_duration(op, span, one(b), other(b))
+        return span, lambda b: spans.scale_duration(op, span, one(b), other(b))
     if families == ("number", "duration") and op == "MUL":
         span = right.dtype
-        return span, lambda b: computing.scale_duration(op, span, other(b), one(b))
+        return span, lambda b: spans.scale_duration(op, span, other(b), one(b))
     unit: Any = (
         finer(unit_of(left, right), unit_of(right, left)) if left.dtype.temporal and right.dtype.temporal else ""
     )
@@ -260,7 +260,7 @@ def _time_arithmetic(
     if result is None:
         refuse(node, left, right)
     one, other = (_in_unit(operand, unit) for operand in (left, right))
-    return result, lambda b: computing.compute_times(op, result, one(b), other(b))
+    return result, lambda b: spans.compute_times(op, result, one(b), other(b))
 
 
 def _in_unit(operand: Bound, unit: str) -> Callable[[Values], Column]:

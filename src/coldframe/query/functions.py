@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from coldframe.exceptions import InternalException, UserInputException
@@ -16,7 +17,17 @@ from coldframe.query.columns import Column
 from coldframe.query.expressions import ExpressionNode
 from coldframe.query.literals import BOOL, FLOAT64, INT64, STRING, Literal
 from coldframe.query.scope import Decoder, Scope
-from coldframe.query.types import FLOAT32, INT32, INTEGERS, NUMBERS, PER_SECOND, common_number, finer
+from coldframe.query.types import (
+    FLOAT32,
+    INT32,
+    INTEGERS,
+    NUMBERS,
+    PER_SECOND,
+    common_number,
+    finer,
+    unit_holding,
+    wider,
+)
 
 Mask = NDArray[Any]
 
@@ -98,41 +109,57 @@ def _fits(constant: Bound, column: Bound) -> bool:
 
 def _bind_round(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     operand = _of_kinds(node, scope, what, NUMBERS)
-    decimals = node.args[1]
+    decimals, dtype = node.args[1], operand.dtype
+    if decimals < 0 and dtype.kind in INTEGERS:
+        dtype = DType(dtype.kind, wider(dtype.bits))  # 127 becomes 130
     return Bound(
-        node, operand.dtype, operand.slots, values=lambda b: computing.round_numbers(operand.column(b), decimals)
+        node, dtype, operand.slots, values=lambda b: computing.round_numbers(operand.column(b), decimals, dtype)
     )
 
 
 def _bind_clip(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     operand = _of_kinds(node, scope, what, (*NUMBERS, "timestamp", "duration"))
+    bounds: list[Literal | None] = list(node.args[1:])
     dtype = operand.dtype
-    low, high = (_stored(node, operand, bound) if bound is not None else None for bound in node.args[1:])
-    if any(isinstance(bound, float) for bound in (low, high)) and dtype.kind in INTEGERS:
-        dtype = FLOAT64
+    for constant in bounds:
+        if constant is not None:
+            dtype = _clip_type(node, operand, dtype, constant)
+    low, high = (None if constant is None else _stored(dtype, constant) for constant in bounds)
+    if low is not None and high is not None and low > high:
+        low, high = high, low  # as in pandas
 
     def values(batch: Values) -> Column:
-        column = operand.column(batch)
-        if column.dtype != dtype:
-            column = computing.cast(column, dtype)
-        return computing.clip(column, low, high)
+        return computing.clip(computing.cast(operand.column(batch), dtype), low, high)
 
     return Bound(node, dtype, operand.slots, values=values)
 
 
-def _stored(node: ExpressionNode, operand: Bound, constant: Literal) -> Any:
-    """A constant as the values of a column are stored: an integer of its range, or a float."""
-    dtype, value = operand.dtype, constant.value
+def _clip_type(node: ExpressionNode, operand: Bound, dtype: DType, constant: Literal) -> DType:
+    """The type that values have once they are clipped by a constant: the column's own if that is possible."""
+    limit = constant_of(node, constant)
+    if family(constant.dtype) != family(dtype):
+        refuse(node, operand, limit)
     if dtype.temporal:
-        if constant.dtype.kind != dtype.kind:
-            refuse(node, operand, constant_of(node, constant))
+        return DType(dtype.kind, 64, unit_holding(constant.value, dtype.unit), dtype.zone)
+    if dtype.kind == "float":
+        return dtype
+    if constant.dtype.kind == "float":
+        return FLOAT64
+    info = np.iinfo(cast("Any", dtype.storage))
+    lower = node.args[1] is constant
+    possible = constant.value <= info.max if lower else constant.value >= info.min
+    return dtype if possible else common_number(dtype, constant.dtype)
+
+
+def _stored(dtype: DType, constant: Literal) -> Any:
+    """A constant as values of a type are stored: an integer of its range, or a float."""
+    value = constant.value
+    if dtype.temporal:
         return value // (10**9 // PER_SECOND[dtype.unit])
-    if family(constant.dtype) != "number":
-        refuse(node, operand, constant_of(node, constant))
-    if dtype.kind in INTEGERS and constant.dtype.kind in INTEGERS:
+    if dtype.kind in INTEGERS:
         info = np.iinfo(cast("Any", dtype.storage))
         return dtype.storage.type(min(max(value, info.min), info.max))
-    return float(value) if dtype.kind == "float" else value
+    return float(value)
 
 
 def _bind_fill(node: ExpressionNode, scope: Scope, what: str) -> Bound:
@@ -150,6 +177,7 @@ def _bind_fill(node: ExpressionNode, scope: Scope, what: str) -> Bound:
         if dtype.kind != "float" and not _fits(filling, operand):
             dtype = _where_number(operand, filling)
     elif dtype.temporal:
+        dtype = DType(dtype.kind, 64, unit_holding(value, dtype.unit), dtype.zone)
         value = value // (10**9 // PER_SECOND[dtype.unit])
     return Bound(node, dtype, operand.slots, values=lambda b: computing.fill(operand.column(b), value, dtype))
 
@@ -181,6 +209,7 @@ def _bind_times(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     how, arguments = node.args[1], node.args[2:]
     inner, dtype = operand.column, operand.dtype
     if how in ("floor", "ceil", "round"):
+        _check_multiple(node, dtype, arguments[0])
         return Bound(node, dtype, operand.slots, values=lambda b: times.rounded(inner(b), how, arguments[0]))
     if how == "date":
         naive = DType("timestamp", 64, dtype.unit)
@@ -188,6 +217,16 @@ def _bind_times(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     if how in ("tz_convert", "tz_localize"):
         return _bind_zone(node, operand, how, arguments[0])
     return Bound(node, INT32, operand.slots, values=lambda b: times.part(inner(b), how))
+
+
+def _check_multiple(node: ExpressionNode, dtype: DType, nanoseconds: int) -> None:
+    per_unit = 10**9 // PER_SECOND[dtype.unit]
+    if nanoseconds % per_unit and per_unit % nanoseconds:
+        finer_unit = unit_holding(nanoseconds, dtype.unit)
+        raise UserInputException(
+            f"{node}: multiples of {pd.Timedelta(nanoseconds)} are no whole {dtype.unit}; cast to "
+            f"datetime64[{finer_unit}] first"
+        )
 
 
 def _bind_zone(node: ExpressionNode, operand: Bound, how: str, zone: str | None) -> Bound:

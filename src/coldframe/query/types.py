@@ -103,6 +103,17 @@ def finer(left: str, right: str) -> Any:
     return max(left, right, key=_UNITS.index)
 
 
+def unit_holding(nanoseconds: int, unit: str) -> Any:
+    """The unit, or the coarsest finer one of which a time is a whole number.
+
+    Examples
+    --------
+    >>> unit_holding(1_500_000_000, "s"), unit_holding(2_000_000_000, "s"), unit_holding(10**9, "us")
+    ('ms', 's', 'us')
+    """
+    return next(one for one in _UNITS[_UNITS.index(unit) :] if nanoseconds % (10**9 // PER_SECOND[one]) == 0)
+
+
 def parse_dtype(dtype: Any) -> DType:
     """A type from its name, a numpy or pandas dtype, or a Python type.
 
