@@ -278,3 +278,32 @@ def test_refused_for_the_data(ask, frame):
         ask(frame, QueryBuilder().groupby("s"))
     with pytest.raises(UserInputException, match="agg"):
         ask(frame, QueryBuilder().groupby("s").head(3))
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("by", ["group", "bucket", "median too"])
+def test_times_far_apart_have_a_middle_and_no_sum(ask, size, by):
+    frame = pd.DataFrame(
+        {
+            "k": [1, 1, 2, 2],
+            "t": np.array(["1700-01-01", "2262-01-01", "2020-01-01", "2020-01-03"], dtype="M8[ns]"),
+            "d": np.array([2**62, -(2**62), 2**62, 2**62 - 1], dtype="m8[ns]"),
+            "far": np.array([2**62, 2**62, 1, 2], dtype="m8[ns]"),
+            "back": np.array([1, 2, -(2**62), -(2**62) - 1], dtype="m8[ns]"),
+        },
+        index=pd.date_range("2020-01-01", periods=4),
+    )
+    more = {"m": ("t", "median")} if by == "median too" else {}  # medians are no runs
+
+    def asked(outputs):
+        query = QueryBuilder()
+        query = query.groupby("k") if by == "group" else query.resample("2D")
+        return ask(frame, query.agg(outputs | more), size=size)
+
+    made = asked({"t": "mean", "d": "sum"})
+    assert made["t"].tolist() == [pd.Timestamp("1981-01-01"), pd.Timestamp("2020-01-02")]
+    assert made["d"].astype("i8").tolist() == [0, 2**63 - 1]
+    assert asked({"t": "median"})["t"].tolist() == [pd.Timestamp("1981-01-01"), pd.Timestamp("2020-01-02")]
+    for name in ("far", "back"):
+        with pytest.raises(UserInputException, match="a sum is out of the range"):
+            asked({name: "sum"})

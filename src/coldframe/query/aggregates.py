@@ -18,6 +18,7 @@ from coldframe.query.columns import NAT, Column, coded
 from coldframe.query.keys import Pool
 from coldframe.query.literals import FLOAT64
 from coldframe.query.missing import missing_by_mask, reduced
+from coldframe.query.spans import whole_of
 from coldframe.query.steps import Output
 
 Groups = NDArray[np.intp]
@@ -102,7 +103,7 @@ class Aggregate:
 
 
 class Sum(Aggregate):
-    """Sums: exact (modulo 2**64) for integers and durations, in row order for floats."""
+    """Sums: exact (modulo 2**64) for integers, in row order for floats."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
@@ -155,6 +156,14 @@ class TimeMean(Aggregate):
         whole, rest = np.divmod(self._high.array[groups], safe)
         mean = (whole << 32) + ((rest << 32) + self._low.array[groups]) // safe
         return Column(self.output.dtype, np.where(counts > 0, mean, NAT))
+
+
+class TimeSum(TimeMean):
+    """Sums of durations, in halves as means: a sum that 64 bits do not hold is an error."""
+
+    def finish(self, groups: Groups, counts: NDArray[Any]) -> Column:  # noqa: ARG002 -- no values sum to zero
+        """The results of some groups."""
+        return Column(self.output.dtype, whole_of(self.output.dtype, self._high.array[groups], self._low.array[groups]))
 
 
 def extreme(output: Output) -> Any:
@@ -329,13 +338,15 @@ class Collected(Aggregate):
             data = np.zeros(1, dtype=data.dtype)
         if self.output.dtype.temporal:
             low, high = data[lower], data[upper]
-            return Column(self.output.dtype, np.where(some, low + (high - low) // 2, NAT))
+            # Half of each: the difference of two times may be more than 64 bits hold.
+            middle = (low >> 1) + (high >> 1) + (((low & 1) + (high & 1)) >> 1)
+            return Column(self.output.dtype, np.where(some, middle, NAT))
         low, high = data[lower].astype(np.float64), data[upper].astype(np.float64)
         return Column(FLOAT64, np.where(some, low / 2 + high / 2, np.nan))
 
 
 _KINDS: dict[str, Callable[[Output], Aggregate]] = {
-    "sum": Sum,
+    "sum": lambda output: TimeSum(output) if output.dtype.temporal else Sum(output),
     "mean": lambda output: TimeMean(output) if output.dtype.temporal else Mean(output),
     "min": Extreme,
     "max": Extreme,

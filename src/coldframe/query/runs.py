@@ -16,6 +16,7 @@ from coldframe.query.aggregates import extreme
 from coldframe.query.columns import NAT, Column, empty
 from coldframe.query.literals import FLOAT64
 from coldframe.query.missing import missing_by_mask, reduced
+from coldframe.query.spans import whole_of
 from coldframe.query.steps import Output
 
 _HOWS = ("sum", "mean", "min", "max", "count", "first", "last")
@@ -120,7 +121,15 @@ def reduce_nothing(outputs: tuple[Output, ...]) -> list[Column]:
 
 
 def _sum(output: Output, rows: _Rows) -> Column:
+    if output.dtype.temporal:
+        return Column(output.dtype, whole_of(output.dtype, *_halves(rows)))
     return Column(output.dtype, rows.reduce(np.add, 0, output.dtype.storage))
+
+
+def _halves(rows: _Rows) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Sums of the upper and of the lower 32 bits, for 64-bit sums of times would overflow."""
+    data = rows.filled(0, np.int64)
+    return np.add.reduceat(data >> 32, rows.starts), np.add.reduceat(data & 0xFFFFFFFF, rows.starts)
 
 
 def _mean(output: Output, rows: _Rows) -> Column:
@@ -132,9 +141,7 @@ def _mean(output: Output, rows: _Rows) -> Column:
 
 
 def _mean_time(output: Output, rows: _Rows) -> Column:
-    # 64-bit sums of instants would overflow: halves are summed apart.
-    data = rows.filled(0, np.int64)
-    high, low = (np.add.reduceat(half, rows.starts) for half in (data >> 32, data & 0xFFFFFFFF))
+    high, low = _halves(rows)
     safe = np.maximum(rows.counts, 1)
     whole, rest = np.divmod(high, safe)
     mean = (whole << 32) + ((rest << 32) + low) // safe

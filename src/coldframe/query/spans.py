@@ -75,6 +75,14 @@ def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Colum
     return derived(dtype, values, span, number, gone=gone)
 
 
+def whole_of(dtype: DType, high: NDArray[Any], low: NDArray[Any]) -> NDArray[Any]:
+    """Sums of durations from the sums of their upper and of their lower 32 bits."""
+    high = high + (low >> 32)
+    if ((high < -(2**31)) | (high >= 2**31)).any():
+        raise UserInputException(f"a sum is out of the range of {dtype}; cast to a coarser unit, or filter first")
+    return (high << 32) + (low & 0xFFFFFFFF)
+
+
 def _check(dtype: DType, left: NDArray[Any], right: NDArray[Any], beyond: NDArray[Any]) -> None:
     if beyond.any():
         one, other = (np.broadcast_to(side, beyond.shape)[beyond][0] for side in (left, right))
