@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -97,3 +101,58 @@ def test_frequencies_that_a_unit_cannot_count_are_refused(ask, freq):
 def test_frequencies_that_a_unit_can_count(ask, freq):
     made = ask(FRAME, QueryBuilder().apply("x", col("s").dt.floor(freq)))["x"]
     assert made.dropna().tolist() == FRAME["s"].dropna().tolist()
+
+
+SPANS = pd.DataFrame(
+    {
+        "a": np.array([2**60 + 1, -(2**60) - 1, 7, -7, 0, "NaT", 10], dtype="m8[ns]"),
+        "b": np.array([3, 3, -2, 2, 5, 1, "NaT"], dtype="m8[ns]"),
+        "i": [1, 3, -2, 2, 7, 1, 1],
+    }
+)
+COUNTS = {name: [None if value is pd.NaT else pd.Timedelta(value).value for value in SPANS[name]] for name in "ab"}
+COUNTS |= {"i": SPANS["i"].tolist()}
+
+
+def _towards_zero(a, b):
+    return math.trunc(Fraction(a, b))
+
+
+@pytest.mark.parametrize(
+    ("expression", "of", "left", "right"),
+    [
+        (col("a") // col("b"), operator.floordiv, "a", "b"),
+        (col("a") % col("b"), operator.mod, "a", "b"),
+        (col("a") // pd.Timedelta(2), operator.floordiv, "a", 2),
+        (pd.Timedelta(100) % col("b"), operator.mod, 100, "b"),
+        (col("a") // 3, operator.floordiv, "a", 3),
+        (col("a") // -3, operator.floordiv, "a", -3),
+        (col("a") // col("i"), operator.floordiv, "a", "i"),
+        (col("a") / col("i"), _towards_zero, "a", "i"),
+        (col("a") / 1, _towards_zero, "a", 1),
+        (col("a") / -3, _towards_zero, "a", -3),
+        (col("b") // 2.5, operator.floordiv, "b", 2.5),
+    ],
+)
+def test_durations_are_divided_exactly(ask, expression, of, left, right):
+    """As Python's integers are, and pd.Timedelta; a Series loses digits, or cuts instead of going down."""
+    query = QueryBuilder().apply("x", expression)[col("x").notna()]
+    made = ask(SPANS.assign(row=range(len(SPANS))), query)
+    sides = [COUNTS[side] if isinstance(side, str) else [side] * len(SPANS) for side in (left, right)]
+    wanted = [None if a is None or b is None else of(a, b) for a, b in zip(*sides, strict=True)]
+    assert made["row"].tolist() == [row for row, value in enumerate(wanted) if value is not None]
+    assert made["x"].astype("i8").tolist() == [value for value in wanted if value is not None]
+
+
+def test_durations_divided_by_nothing_are_missing(ask):
+    query = QueryBuilder().apply("z", col("b") - col("b"))
+    for expression in (col("a") // col("z"), col("a") % col("z"), col("a") // 0, col("a") / 0, col("a") // 0.0):
+        assert ask(SPANS, QueryBuilder().then(query).apply("x", expression))["x"].isna().all()
+
+
+def test_durations_divided_by_more_than_they_count(ask):
+    frame = pd.DataFrame({"a": np.array([2**62, -5, 0], dtype="m8[ns]"), "u": np.array([2**64 - 1] * 3, dtype="u8")})
+    query = QueryBuilder().apply("down", col("a") // col("u")).apply("cut", col("a") / col("u"))
+    made = ask(frame, query)
+    assert made["down"].astype("i8").tolist() == [0, -1, 0]
+    assert made["cut"].astype("i8").tolist() == [0, 0, 0]

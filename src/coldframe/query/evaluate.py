@@ -26,7 +26,7 @@ from coldframe.query.bound import (
 )
 from coldframe.query.columns import Column
 from coldframe.query.expressions import ExpressionNode
-from coldframe.query.literals import BOOL, FLOAT64, Literal, ValueSet, literal
+from coldframe.query.literals import BOOL, FLOAT64, INT64, Literal, ValueSet, literal
 from coldframe.query.missing import lacking
 from coldframe.query.scope import Decoder, Scope
 from coldframe.query.types import FLOAT32, INTEGERS, NUMBERS, PER_SECOND, arithmetic_type, finer, wider
@@ -238,7 +238,7 @@ def _time_arithmetic(
 ) -> tuple[DType, Callable[[Values], Column]]:
     families = (family(left.dtype), family(right.dtype))
     one, other = narrow(left), narrow(right)
-    if families == ("duration", "number") and op in ("MUL", "DIV"):
+    if families == ("duration", "number") and op in ("MUL", "DIV", "FLOORDIV"):
         span = left.dtype
         return span, lambda b: spans.scale_duration(op, span, one(b), other(b))
     if families == ("number", "duration") and op == "MUL":
@@ -256,6 +256,8 @@ def _time_arithmetic(
         ("ADD", "duration", "duration"): DType("duration", 64, unit),
         ("SUB", "duration", "duration"): DType("duration", 64, unit),
         ("DIV", "duration", "duration"): FLOAT64,
+        ("FLOORDIV", "duration", "duration"): INT64,
+        ("MOD", "duration", "duration"): DType("duration", 64, unit),
     }.get((op, *families))
     if result is None:
         refuse(node, left, right)

@@ -11,11 +11,17 @@ from coldframe.exceptions import UserInputException
 from coldframe.format.dtypes import DType
 from coldframe.query.columns import NAT, Column
 from coldframe.query.comparing import rescaled
-from coldframe.query.literals import FLOAT64
 from coldframe.query.missing import derived
 from coldframe.query.types import INTEGERS, PER_SECOND
 
-_UFUNCS: dict[str, Any] = {"ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.true_divide}
+_UFUNCS: dict[str, Any] = {
+    "ADD": np.add,
+    "SUB": np.subtract,
+    "MUL": np.multiply,
+    "DIV": np.true_divide,
+    "FLOORDIV": np.floor_divide,
+    "MOD": np.mod,
+}
 _MOST = 2**63 - 1
 
 
@@ -43,10 +49,13 @@ def compute_times(op: str, dtype: DType, left: Column, right: Column) -> Column:
     gone = (left.data == NAT) | (right.data == NAT)
     unit = dtype.unit or max((left.dtype.unit, right.dtype.unit), key=PER_SECOND.__getitem__)
     one, other = in_unit(left, unit), in_unit(right, unit)
+    if op in ("FLOORDIV", "MOD"):
+        gone = gone | (other == 0)
+        other = np.where(other == 0, 1, other)
     with np.errstate(all="ignore"):
         values = _UFUNCS[op](one, other)
-    if op == "DIV":
-        return derived(FLOAT64, values, left, right, gone=gone)
+    if op in ("DIV", "FLOORDIV", "MOD"):
+        return derived(dtype, values, left, right, gone=gone)
     # A sum has gone round where its sign is neither operand's; a difference is the sum that gives the left one.
     rounded = (one ^ values) & (other ^ values) if op == "ADD" else (one ^ other) & (one ^ values)
     _check(dtype, one, other, ((rounded < 0) | (values == NAT)) & ~gone)
@@ -58,8 +67,11 @@ def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Colum
     gone = span.data == NAT
     if number.valid is not None:
         gone = gone | ~number.valid
+    if op != "MUL" and number.dtype.kind in INTEGERS:
+        values = _divide_exactly(op, span.data, number.data)
+        return derived(dtype, values, span, number, gone=gone | (number.data == 0))
     with np.errstate(all="ignore"):
-        if op == "MUL" and number.dtype.kind in INTEGERS:
+        if number.dtype.kind in INTEGERS:
             factor = number.data.astype("i8")
             values = span.data * factor
             beyond = (
@@ -73,6 +85,17 @@ def scale_duration(op: str, dtype: DType, span: Column, number: Column) -> Colum
             values = np.where(gone | beyond, 0, exact).astype("i8")
     _check(dtype, span.data, number.data, beyond & ~gone)
     return derived(dtype, values, span, number, gone=gone)
+
+
+def _divide_exactly(op: str, span: NDArray[Any], number: NDArray[Any]) -> NDArray[Any]:
+    """Counts divided by integers: down, or towards zero."""
+    divisor = number.astype("i8")
+    below, rest = np.divmod(span, np.where(divisor == 0, 1, divisor))
+    # What is less than one unit by a number beyond 63 bits.
+    huge = divisor < number if number.dtype == np.uint64 else np.zeros(1, dtype=np.bool_)
+    below = np.where(huge, np.where(span < 0, -1, 0), below)
+    up = (below < 0) & ((rest != 0) | huge)
+    return below + up if op == "DIV" else below
 
 
 def whole_of(dtype: DType, high: NDArray[Any], low: NDArray[Any]) -> NDArray[Any]:
