@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from coldframe.catalog.damage import damaged
 from coldframe.catalog.names import name_of, symbol_of
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 # The query layer is imported when the first query is made: programs that only read and write start faster.
 
 
-@dataclass(slots=True)
-class VersionedItemWithJoin:
+class VersionedItemWithJoin(msgspec.Struct):
     """Joined rows of several symbols: `data`, and in `versions` which versions they came from, with metadata."""
 
     versions: list[VersionedItem]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 from typing import Any, NamedTuple, TypeVar
 
@@ -113,8 +112,7 @@ class Output(NamedTuple):
 DEFAULT_OUTPUT = Output(None, None, None)
 
 
-@dataclass(kw_only=True, eq=True)
-class LibraryOptions:
+class LibraryOptions(msgspec.Struct, kw_only=True):
     """How a library stores its symbols. Chosen when it is created; some can be changed later.
 
     Parameters
@@ -151,14 +149,13 @@ class LibraryOptions:
     prune_previous_versions: bool = False
 
     def __repr__(self) -> str:
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
         version = fields["encoding_version"]
         fields["encoding_version"] = "Default" if version is None else int(version)
         return f"LibraryOptions({', '.join(f'{name}={value}' for name, value in fields.items())})"
 
 
-@dataclass(kw_only=True, eq=True)
-class EnterpriseLibraryOptions:
+class EnterpriseLibraryOptions(msgspec.Struct, kw_only=True):
     """Options that tools outside this library act on.
 
     Parameters
@@ -173,8 +170,7 @@ class EnterpriseLibraryOptions:
     background_deletion: bool = False
 
 
-@dataclass(kw_only=True)
-class RuntimeOptions:
+class RuntimeOptions(msgspec.Struct, kw_only=True):
     """What a connection hands to the libraries it opens.
 
     Parameters
@@ -235,8 +231,8 @@ def config_of(
     """What to store for these options; `encoding_version` stands in where they leave it open."""
     options = _instance(options, LibraryOptions)
     enterprise = _instance(enterprise, EnterpriseLibraryOptions)
-    fields: dict[str, Any] = {name: getattr(options, name) for name in options.__dataclass_fields__}
-    fields |= {name: getattr(enterprise, name) for name in enterprise.__dataclass_fields__}
+    fields: dict[str, Any] = {name: getattr(options, name) for name in options.__struct_fields__}
+    fields |= {name: getattr(enterprise, name) for name in enterprise.__struct_fields__}
     version = fields.pop("encoding_version")
     for name, value in fields.items():
         if name not in _SIZES:
@@ -273,7 +269,7 @@ def check_same(name: str, stored: LibraryConfig, wanted: LibraryConfig) -> None:
     stored_fields, wanted_fields = msgspec.structs.asdict(stored), msgspec.structs.asdict(wanted)
     differing = [
         f"{option} is {stored_fields[option]}, wanted {wanted_fields[option]}"
-        for option in LibraryOptions.__dataclass_fields__
+        for option in LibraryOptions.__struct_fields__
         if stored_fields[option] != wanted_fields[option]
     ]
     if differing:

@@ -7,7 +7,6 @@ the last chunk is rewritten by an append; chunks that an update does not touch a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import accumulate
 
 import msgspec
@@ -93,8 +92,7 @@ def encode_schema(schema: Schema) -> bytes:
     return _encode(schema)
 
 
-@dataclass(slots=True)
-class Contents:
+class Contents(msgspec.Struct):
     """A manifest with the means to look into it.
 
     Attributes
@@ -111,10 +109,10 @@ class Contents:
 
     manifest: Manifest
     pieces: Pieces
-    fresh: dict[bytes, bytes] = field(default_factory=dict)
-    dropped: set[tuple[str, bytes]] = field(default_factory=set)
-    times: dict[bytes, Numbers] = field(default_factory=dict)
-    _chunks: dict[bytes, Slices] = field(default_factory=dict)
+    fresh: dict[bytes, bytes] = msgspec.field(default_factory=dict)
+    dropped: set[tuple[str, bytes]] = msgspec.field(default_factory=set)
+    times: dict[bytes, Numbers] = msgspec.field(default_factory=dict)
+    _chunks: dict[bytes, Slices] = msgspec.field(default_factory=dict)
 
     def piece(self, identifier: bytes) -> bytes | memoryview:
         """A piece, fresh or stored."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -55,8 +54,7 @@ class Chunk(msgspec.Struct, array_like=True):
     dictionaries: list[Dictionary] = []
 
 
-@dataclass(slots=False, eq=False)
-class Slices:
+class Slices(msgspec.Struct, eq=False, dict=True):
     """A run of row slices: `segments` and `blocks` of all slices one after the other.
 
     Attributes

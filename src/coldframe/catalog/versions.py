@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -29,8 +28,7 @@ from coldframe.format.checksums import Damage
 from coldframe.stores.base import Reader, Stored
 
 
-@dataclass(slots=True)
-class Version:
+class Version(msgspec.Struct):
     """One version of a symbol, ready to be looked into."""
 
     symbol: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
@@ -65,8 +64,7 @@ class _Wire(msgspec.Struct, array_like=True):
     blocks: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(msgspec.Struct, frozen=True):
     """What a segment says about itself.
 
     Attributes

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from struct import Struct
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,8 +51,7 @@ _JOINED = 64 * 1024
 _RECORD = Struct("<IIQQQQQQiBBH")
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedSegment:
+class EncodedSegment(msgspec.Struct, frozen=True):
     """A segment ready to be stored.
 
     Attributes
@@ -72,8 +71,7 @@ class EncodedSegment:
     blocks: NDArray[Any]
 
 
-@dataclass(slots=True)
-class _Piece:
+class _Piece(msgspec.Struct):
     """A block before its place is known; `values` are to be copied behind `data` where they are not None."""
 
     first: int

@@ -7,9 +7,9 @@ therefore already in stored order, and a frame of 20,000 columns of one type is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ NAN = -2
 """In the codes of a string column: the value is a float NaN standing among strings."""
 
 
-@dataclass(slots=True)
-class StringColumn:
+class StringColumn(msgspec.Struct):
     """One column of strings (or, with a LargeBinaryArray, of bytes).
 
     Attributes
@@ -67,8 +66,7 @@ class StringColumn:
         return StringColumn(values, None, missing)
 
 
-@dataclass(slots=True)
-class Band:
+class Band(msgspec.Struct):
     """All columns of one type.
 
     Attributes
@@ -101,8 +99,7 @@ class Band:
         return Band(values, None if self.valid is None else self.valid[:, start:stop])
 
 
-@dataclass(slots=True)
-class Table:
+class Table(msgspec.Struct):
     """Rows of columns, in stored order.
 
     Attributes

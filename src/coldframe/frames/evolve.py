@@ -6,7 +6,6 @@ schema takes any, and its columns are the union with the types of `promotion`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
@@ -59,8 +58,7 @@ __all__ = [
 _OBJECTS = {"frame": "DataFrame", "series": "Series", "pickled": "pickled object"}
 
 
-@dataclass(slots=True)
-class _Side:
+class _Side(msgspec.Struct):
     """A schema with what is asked of it again and again."""
 
     schema: Schema
@@ -76,8 +74,7 @@ class _Side:
         return self.schema.names[self.levels :]
 
 
-@dataclass(slots=True)
-class _Column:
+class _Column(msgspec.Struct):
     """A column of the schema being made."""
 
     name: Name

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,8 +17,7 @@ TALL = 64
 """Up to this many columns of a type stay where they are, each an array of its own; more are one 2-D array."""
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """Columns of one type.
 
     Attributes

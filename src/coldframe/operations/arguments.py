@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -18,8 +18,7 @@ NS_PER = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _INT64 = np.iinfo(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class AsOf:
+class AsOf(msgspec.Struct, frozen=True):
     """Which version: a number or snapshot name, or a time in nanoseconds since 1970 (`by_time`)."""
 
     value: int | str | None
@@ -65,13 +64,12 @@ def nanoseconds(moment: dt.date) -> int:
     return int(stamp.asm8.view("i8")) * NS_PER[stamp.unit]
 
 
-@dataclass(frozen=True, slots=True)
-class TimeRange:
+class TimeRange(msgspec.Struct, frozen=True):
     """Both ends inclusive, in nanoseconds since 1970; None is open. `given` is what the user gave, for messages."""
 
     start: int | None
     end: int | None
-    given: str = field(default="", compare=False)
+    given: str = ""
 
     @property
     def reversed(self) -> bool:

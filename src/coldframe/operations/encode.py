@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeVar, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,12 +36,11 @@ PARALLEL = 1024 * 1024
 """A table of fewer bytes than this is encoded in the calling thread."""
 
 
-@dataclass(slots=True)
-class Encoded:
+class Encoded(msgspec.Struct):
     """Slices of new rows; `segments` are those that are not in the store yet."""
 
     slices: Slices
-    segments: dict[bytes, Buffer] = field(default_factory=dict)
+    segments: dict[bytes, Buffer] = msgspec.field(default_factory=dict)
 
 
 def table_bytes(table: Table) -> int:

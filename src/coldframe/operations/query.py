@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from coldframe.catalog.catalog import Catalog
@@ -44,8 +44,7 @@ from coldframe.stores.base import Reader
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class QueryItem:
+class QueryItem(msgspec.Struct):
     """A read with clauses."""
 
     item: ReadItem

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Name
 
 
-@dataclass(slots=True)
-class Commit:
+class Commit(msgspec.Struct):
     """A version that was made: its number and creation time (nanoseconds since 1970)."""
 
     symbol: str
@@ -19,8 +19,7 @@ class Commit:
     created: int
 
 
-@dataclass(slots=True)
-class Loaded:
+class Loaded(msgspec.Struct):
     """A version that was read; `data` is None where only metadata was asked for."""
 
     symbol: str
@@ -30,8 +29,7 @@ class Loaded:
     metadata: Any
 
 
-@dataclass(slots=True)
-class VersionRow:
+class VersionRow(msgspec.Struct):
     """A version in a listing."""
 
     symbol: str
@@ -41,8 +39,7 @@ class VersionRow:
     snapshots: list[str]
 
 
-@dataclass(slots=True)
-class Description:
+class Description(msgspec.Struct):
     """What is known of a version without reading its rows.
 
     `first` and `last` are values of the time index in `unit`; `rows` is None for pickled data.
@@ -60,8 +57,7 @@ class Description:
     sorted: str
 
 
-@dataclass(slots=True)
-class WriteItem:
+class WriteItem(msgspec.Struct):
     """One entry of a batch of writes or appends."""
 
     symbol: str
@@ -69,8 +65,7 @@ class WriteItem:
     metadata: Any = None
 
 
-@dataclass(slots=True)
-class UpdateItem:
+class UpdateItem(msgspec.Struct):
     """One entry of a batch of updates."""
 
     symbol: str
@@ -79,8 +74,7 @@ class UpdateItem:
     date_range: Any = None
 
 
-@dataclass(slots=True)
-class ReadItem:
+class ReadItem(msgspec.Struct):
     """One entry of a batch of reads."""
 
     symbol: str
@@ -90,8 +84,7 @@ class ReadItem:
     columns: Any = None
 
 
-@dataclass(slots=True)
-class Damaged:
+class Damaged(msgspec.Struct):
     """An object that `verify` found wrong: its key, what is wrong, and which versions it belongs to."""
 
     key: str
@@ -100,15 +93,14 @@ class Damaged:
     versions: Sequence[int] = ()
 
 
-@dataclass(slots=True)
-class Report:
+class Report(msgspec.Struct):
     """What `verify` found."""
 
     objects: int = 0
     bytes: int = 0
     versions: int = 0
-    damaged: list[Damaged] = field(default_factory=list)
-    unreachable: list[str] = field(default_factory=list)
+    damaged: list[Damaged] = msgspec.field(default_factory=list)
+    unreachable: list[str] = msgspec.field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -116,8 +108,7 @@ class Report:
         return not self.damaged
 
 
-@dataclass(slots=True)
-class Reclaimed:
+class Reclaimed(msgspec.Struct):
     """What `reclaim` freed: retired objects and, where asked for, orphans that nothing ever named."""
 
     objects: int = 0

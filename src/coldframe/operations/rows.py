@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ MANY_OBJECTS = 256 * 1024
 """From so many rows on, Python objects are made while other columns are decoded."""
 
 
-@dataclass(slots=True)
-class Part:
+class Part(msgspec.Struct):
     """The wanted blocks of one segment of one slice, and which rows of it go where."""
 
     key: str
@@ -56,7 +55,7 @@ class Part:
     def only(self, chosen: NDArray[np.bool_]) -> Part:
         """The same with some of its blocks."""
         blocks = self.blocks[chosen]
-        return replace(self, blocks=blocks, payloads=[], size=int(blocks["length"].sum()))
+        return msgspec.structs.replace(self, blocks=blocks, payloads=[], size=int(blocks["length"].sum()))
 
 
 def load(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from coldframe.catalog.slices import Slices
@@ -38,8 +38,7 @@ class _Stored(NamedTuple):
     blocks: list[Record]
 
 
-@dataclass(slots=True)
-class _Segment:
+class _Segment(msgspec.Struct):
     """The wanted blocks of one segment, and which of the stored columns in each are wanted."""
 
     fetch: Fetch
@@ -49,8 +48,7 @@ class _Segment:
     payloads: list[Buffer]
 
 
-@dataclass(slots=True)
-class Fetched:
+class Fetched(msgspec.Struct):
     """Some columns of one slice and the bytes of their blocks."""
 
     index: int
@@ -58,7 +56,7 @@ class Fetched:
     segments: list[_Segment]
     times: Numbers | None = None
     assembly: Assembly | None = None
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Part] = msgspec.field(default_factory=list)
 
 
 class SliceColumns:

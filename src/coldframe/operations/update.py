@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -202,8 +202,7 @@ def _update_rows(draft: Draft, latest: Version, prepared: _Prepared, new: NewRow
     return _replace_rows(draft, latest, start, stop, _Change(table, schema, new, rows.metadata, "update"))
 
 
-@dataclass(slots=True)
-class _Change:
+class _Change(msgspec.Struct):
     """What takes the place of a run of rows: a table or nothing, and what the version becomes."""
 
     table: Table | None

@@ -19,8 +19,9 @@ import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,8 +45,7 @@ class UnknownOutcome(Exception):
         self.cause = cause
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True):
     """An object as a store returns it. Two objects under one key with equal tags have equal bytes."""
 
     data: Buffer
@@ -59,16 +59,14 @@ class Entry(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """Byte ranges wanted from one object: `(start, stop)` pairs."""
 
     key: str
     ranges: Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
+class Swap(msgspec.Struct, frozen=True):
     """Write `data` under `key` only if the stored object still has the tag `expected` (None: does not exist)."""
 
     key: str
@@ -76,8 +74,7 @@ class Swap:
     expected: str | None
 
 
-@dataclass(slots=True)
-class Publication:
+class Publication(msgspec.Struct):
     """Everything one commit does to a store, in the order that keeps readers safe: puts, swap, deletes.
 
     Attributes
@@ -98,12 +95,11 @@ class Publication:
     puts: Iterable[tuple[str, Buffer]]
     swap: Swap
     deletes: Sequence[str] = ()
-    unchanged: Mapping[str, str | None] = field(default_factory=dict)
+    unchanged: Mapping[str, str | None] = msgspec.field(default_factory=dict)
     listed: tuple[str, Mapping[str, str]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How this store wants its objects cut.
 
     Attributes

@@ -7,8 +7,9 @@ connection string is first used.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from coldframe.exceptions import LmdbOptionsError
 
@@ -32,8 +33,7 @@ _size = re.compile(r"(\d+)(KB|MB|GB|TB)", re.ASCII).fullmatch
 _scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)").match
 
 
-@dataclass(frozen=True, slots=True)
-class LmdbLocation:
+class LmdbLocation(msgspec.Struct, frozen=True):
     """What an `lmdb://` connection string says."""
 
     path: str
