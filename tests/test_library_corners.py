@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from coldframe import Arctic, DataError, LibraryOptions, ReadRequest
+from coldframe import Arctic, DataError, EnterpriseLibraryOptions, LibraryOptions, ReadRequest
 from coldframe.exceptions import NoDataFoundException, NoSuchVersionException, StreamDescriptorMismatch
 from coldframe.library import Library
+from coldframe.options import ModifiableEnterpriseLibraryOption
 
 DAYS = pd.date_range("2024-01-01", periods=4, name="day")
 FRAME = pd.DataFrame({"a": [1, 2, 3, 4]}, index=DAYS)
@@ -67,6 +68,29 @@ def test_threads_share_a_handle(lib: Library) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(work, range(16))) == [[1, 2, 3, 4] * 5] * 16
     assert sorted(lib.list_symbols()) == sorted(f"s{number}" for number in range(16))
+
+
+def test_a_library_that_leaves_freeing_to_reclaim(arctic: Arctic) -> None:
+    noise = pd.DataFrame({"a": np.random.default_rng(0).standard_normal(20_000)})
+    options = EnterpriseLibraryOptions(background_deletion=True)
+    lib = arctic.create_library("later", enterprise_library_options=options)
+    for _ in range(3):
+        lib.write("s", noise, prune_previous_versions=True)
+    lib.write("t", noise)
+    lib.snapshot("snap")
+    lib.delete("t")
+    lib.delete_snapshot("snap")
+    lib._catalog.store.grace = 0.0
+    lib.write("s", noise, prune_previous_versions=True)
+    assert len(data_objects(lib)) == 5
+    assert numbers(lib, "s") == [3]
+    freed = lib.reclaim()
+    assert (freed.objects, len(data_objects(lib))) == (4, 1)
+    pd.testing.assert_frame_equal(lib.read("s").data, noise)
+    arctic.modify_library_option(lib, ModifiableEnterpriseLibraryOption.BACKGROUND_DELETION, option_value=False)
+    lib.write("s", noise, prune_previous_versions=True)
+    assert len(data_objects(lib)) <= 2 - lib._catalog.store.atomic
+    assert lib.verify().ok
 
 
 # -------------------------------------------------------------------------------------------------------------- data

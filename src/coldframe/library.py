@@ -437,7 +437,7 @@ class Library(LibraryReads, LibraryWrites, LibraryAbsent):
         ----------
         grace : float (seconds) or timedelta, optional
             Free only what was let go of at least this long ago, so that a reader that has just begun is not
-            disturbed. By default what the store needs; none on LMDB and in memory.
+            disturbed. By default what the store needs: none on LMDB, a minute in memory, an hour in a bucket.
         orphans : bool, default False
             Look through everything that is stored and free what nothing names, such as what a killed writer left.
 

@@ -188,7 +188,8 @@ class _Work(Generic[T]):
         store, listed = catalog.store, None
         data = draft.finish()
         before = catalog.clock() // 1_000_000_000 - int(store.grace if self._grace is None else self._grace)
-        due = sum(entry.at <= before for entry in head.retired)
+        later = self._grace is None and catalog.config.background_deletion  # then only `reclaim` frees
+        due = 0 if later else sum(entry.at <= before for entry in head.retired)
         if due and (self._grace is not None or store.atomic or due >= FREE_AT):
             held, tags = names_held(draft.history.reader, head.symbol)
             draft.freed, head.retired = free_due(draft.history, held, before)
