@@ -94,7 +94,19 @@ class Damaged(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What `verify` found."""
+    """What `verify` found.
+
+    Attributes
+    ----------
+    objects, bytes : int
+        How many objects were read, and how large they are.
+    versions : int
+        How many versions were looked at, those that only snapshots hold among them.
+    damaged : list of Damaged
+        Objects that are missing, or do not hold what was written.
+    unreachable : list of str
+        The keys of objects that nothing names, or nothing names any more: `Library.reclaim` frees them.
+    """
 
     objects: int = 0
     bytes: int = 0
