@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,7 +57,7 @@ def in_pieces(random: Random, frame: pd.DataFrame, rows: int) -> Library:
 def in_growing_slices(frame: pd.DataFrame, rows: int, monkeypatch: pytest.MonkeyPatch) -> Library:
     """The same in one write, as a store has it that wants few objects: slices after the first have more rows."""
     store = MemoryStore()
-    store.limits = replace(store.limits, packed=1 << 30)
+    store.limits = msgspec.structs.replace(store.limits, packed=1 << 30)
     lib = library(store, rows_per_segment=0)
     with monkeypatch.context() as patch:
         patch.setattr(encode, "DEFAULT_ROWS", rows)
