@@ -7,6 +7,7 @@ decoding a small block.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from itertools import count
@@ -31,9 +32,9 @@ def cores() -> int:
 
 
 def pool() -> Workers:
-    """The process's pool of workers for encoding and decoding."""
+    """The process's workers for encoding and decoding: one less than there are cores, for the caller works too."""
     global _pool
-    workers, limit = _pool, cores()
+    workers, limit = _pool, max(cores() - 1, 1)
     if workers is None or workers.limit != limit:
         # Two threads may both make one; whoever holds one that was replaced may still use it.
         workers = _pool = Workers(limit, "cpu")
@@ -93,22 +94,31 @@ def stream_jobs(
 ) -> Generator[R, None, None]:
     """Apply `work` to each job on all cores and yield the results in order, at most `ahead` of them unconsumed.
 
-    When it has ended, been closed, or raised, no job is running any more.
+    The calling thread does a job itself where no worker has begun it when its result is wanted. When this has ended,
+    been closed, or raised, no job is running any more.
     """
+    if cores() < 2:
+        yield from map(work, jobs)
+        return
     limit = ahead if ahead is not None else cores() + 1
-    pending: list[Future[R]] = []
+    pending: deque[tuple[Future[R], T]] = deque()
+
+    def next_result() -> R:
+        future, job = pending.popleft()
+        return work(job) if future.cancel() else future.result()
+
     patience: float | None = None
     try:
         for job in jobs:
-            pending.append(pool().submit(work, job))
+            pending.append((pool().submit(work, job), job))
             if len(pending) >= limit:
-                yield pending.pop(0).result()
+                yield next_result()
         while pending:
-            yield pending.pop(0).result()
+            yield next_result()
     except (Exception, GeneratorExit):
         raise
     except BaseException:
         patience = _PATIENCE
         raise
     finally:
-        settle(pending, patience)
+        settle([future for future, _ in pending], patience)

@@ -64,6 +64,9 @@ class SlicedSource:
                 known[index], low[index], high[index] = True, present.min(), present.max()
         return Statistics(known, low, high, nulls)
 
+    def packed(self, columns):
+        return True
+
     def prefetch(self, wanted):
         self.prefetched.append([(index, tuple(columns)) for index, columns in wanted])
 

@@ -132,6 +132,11 @@ def _may_be_linear(dtype: DType) -> bool:
     return dtype.bits == 64 and dtype.kind in ("int", "uint", "timestamp", "duration")
 
 
+def _may_be_decimals(dtype: DType) -> bool:
+    """Whether codec `decimals` is for this type."""
+    return (dtype.kind, dtype.bits) == ("float", 64)
+
+
 def _encode_tiny(dtype: DType, values: NDArray[Any], valid: NDArray[Any] | None, prefix: bytes) -> Payload:
     data = values.tobytes()
     single = constant.encode_bytes(data, values.itemsize) if data else None
@@ -177,7 +182,7 @@ def decode(
         target = np.empty(columns * rows, storage) if out is None else out
         pco.decode_into(payload, target)
         values = target.reshape(columns, rows)
-    elif codec == ids.DECIMALS and (dtype.kind, dtype.bits) == ("float", 64):
+    elif codec == ids.DECIMALS and _may_be_decimals(dtype):
         values = decimals.decode(payload, columns * rows, out).reshape(columns, rows)
     elif codec == ids.LINEAR and columns == 1 and _may_be_linear(dtype):
         values = np.empty((1, rows), storage)
@@ -191,6 +196,19 @@ def decode(
     if dtype.kind == "bool" and codec != ids.BITS and (values.view(np.uint8) > 1).any():
         raise Damage("booleans that are neither true nor false")
     return Decoded(values, valid)
+
+
+Unwritten = linear.Steps | decimals.Quotients
+"""Numbers of a block of one column that need not be written out where only some of them are wanted."""
+
+
+def decode_unwritten(
+    dtype: DType, codec: int, flags: int, payload: Buffer, columns: int, rows: int
+) -> Unwritten | None:
+    """What a block of one column says, for those who can do without all of its numbers; None: it must be decoded."""
+    if codec == ids.DECIMALS and columns == 1 and not flags and _may_be_decimals(dtype):
+        return decimals.quotients(payload, rows)
+    return decode_steps(dtype, codec, flags, payload, columns, rows)
 
 
 def decode_steps(

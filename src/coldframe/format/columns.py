@@ -7,14 +7,15 @@ from typing import Any
 import pyarrow as pa
 
 from coldframe.format import blocks
-from coldframe.format.blocks import Decoded
+from coldframe.format.blocks import Decoded, Unwritten
 from coldframe.format.checksums import Buffer, Damage, checksum
 from coldframe.format.codecs import dictionary, ids, strings
-from coldframe.format.codecs.linear import Numbers, Steps
+from coldframe.format.codecs.linear import Numbers
 from coldframe.format.gather import Dictionaries, split_codes
 from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn
 
+_UNWRITTEN = (ids.LINEAR, ids.DECIMALS)
 Record = tuple[int, ...]
 """A record of BLOCK as plain numbers, as `tolist` makes them."""
 
@@ -34,8 +35,8 @@ class ColumnDecoder:
         self._starts: list[int] = schema.bounds.tolist()
         self._embedded: dict[tuple[bytes, int], Any] = {}
 
-    def numbers(self, block: Record, payload: Buffer, rows: int) -> Decoded | Steps:
-        """All columns of a block of numbers; one of numbers in equal steps is not written out.
+    def numbers(self, block: Record, payload: Buffer, rows: int) -> Decoded | Unwritten:
+        """All columns of a block of numbers; numbers that can be had one by one are not written out.
 
         Raises
         ------
@@ -46,9 +47,10 @@ class ColumnDecoder:
         try:
             verify(payload, length, check)
             dtype = self._schema.types[kind_of(self._starts, first, count)]
-            steps = blocks.decode_steps(dtype, codec, flags, payload, count, rows)
-            if steps is not None:
-                return steps
+            if codec in _UNWRITTEN:
+                unwritten = blocks.decode_unwritten(dtype, codec, flags, payload, count, rows)
+                if unwritten is not None:
+                    return unwritten
             values, valid = blocks.decode(dtype, codec, flags, payload, count, rows)
         except Damage as damage:
             raise damage.within(described(self._schema, first)) from None

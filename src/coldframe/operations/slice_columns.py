@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.assembly import Assembly
+from coldframe.format.blocks import Decoded, Unwritten
 from coldframe.format.checksums import Damage
-from coldframe.format.codecs.linear import Numbers, Steps
+from coldframe.format.codecs.linear import Numbers
 from coldframe.format.columns import ColumnDecoder, Record
 from coldframe.format.dtypes import DType
 from coldframe.operations.rows import (
@@ -25,7 +27,7 @@ from coldframe.operations.rows import (
     place_of,
     wanted_parts,
 )
-from coldframe.query.columns import Column, Stepped, columns_of
+from coldframe.query.columns import Column, Lazy, columns_of
 from coldframe.stores.base import Buffer, Fetch, Reader
 
 
@@ -186,7 +188,7 @@ class SliceColumns:
                 found[first] = Column(dtype, strings if span is None else strings.rows(*span))
                 continue
             numbers = decoder.numbers(block, payload, stored)
-            if isinstance(numbers, Steps):
+            if not isinstance(numbers, Decoded):
                 found[first] = _column(dtype, numbers, span)
                 continue
             values, valid = numbers
@@ -211,6 +213,6 @@ def _holding(blocks: list[Record], wanted: list[int]) -> tuple[list[Record], lis
     return holding, columns
 
 
-def _column(dtype: DType, numbers: Numbers, span: tuple[int, int] | None) -> Column:
+def _column(dtype: DType, numbers: NDArray[Any] | Unwritten, span: tuple[int, int] | None) -> Column:
     mine = numbers if span is None else numbers[span[0] : span[1]]
-    return Stepped(dtype, mine) if isinstance(mine, Steps) else Column(dtype, mine)
+    return Column(dtype, mine) if isinstance(mine, np.ndarray) else Lazy(dtype, mine)

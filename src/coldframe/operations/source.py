@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from coldframe.catalog.records import ASCENDING, UNKNOWN
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
+from coldframe.format.codecs import ids
 from coldframe.format.schema import Schema
 from coldframe.operations.rows import WAVE
 from coldframe.operations.slice_columns import Fetched, SliceColumns
@@ -131,6 +132,15 @@ class StoredSource:
             exact = whole & (found["count"] == 1)
             nulls[where[exact]] = found["nulls"][exact]
         return Statistics(known, least, most, nulls)
+
+    def packed(self, columns: Collection[int]) -> bool:
+        """Whether most of what loading these columns takes is unpacking them."""
+        stored = np.sort(self.schema.place[list(columns)])
+        blocks = self.slices.blocks
+        first = blocks["first"].astype(np.intp)
+        holding = np.searchsorted(stored, first + blocks["count"]) > np.searchsorted(stored, first)
+        packed = ~np.isin(blocks["codec"][holding], (ids.RAW, ids.CONSTANT, ids.LINEAR))
+        return 2 * int(np.count_nonzero(packed)) > len(packed)
 
     def stored_bytes(self, slices: NDArray[np.intp], columns: NDArray[np.intp]) -> int:
         """The encoded bytes of some columns of some slices."""

@@ -127,7 +127,7 @@ class Batch:
 
     def keep(self, mask: NDArray[Any]) -> None:
         """Keep the rows where a mask is set."""
-        rows = np.flatnonzero(mask)
+        (rows,) = mask.nonzero()
         count = len(rows)
         if count == self.rows:
             return

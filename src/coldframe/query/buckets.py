@@ -13,14 +13,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from coldframe.format.codecs.linear import Steps
 from coldframe.query.steps import Bucket
 from coldframe.query.times import from_wall, to_wall
 from coldframe.query.types import PER_SECOND
 
+Times = NDArray[Any] | Steps
+"""Instants that ascend, in the unit of the grid."""
 Runs = tuple[NDArray[np.intp], NDArray[np.int64]]
 """For each bucket that has rows, in order: the position of its first row, and its number."""
 
 _TO_THE_END_OF_THE_DAY = ("BME", "ME", "W", "BQE", "BYE", "QE", "YE", "BM", "M", "BQ", "Q", "BA", "A", "BY", "Y")
+
+
+def written(times: Times) -> NDArray[Any]:
+    """Times as an array."""
+    if not isinstance(times, Steps):
+        return times
+    made = np.empty(len(times), dtype=np.int64)
+    times.write(made)
+    return made
 
 
 def fixed_width(rule: Any) -> int | None:
@@ -50,7 +62,7 @@ class Grid:
         self.unit = step.dtype.unit
         self.zone = step.dtype.zone
 
-    def runs(self, times: NDArray[Any]) -> Runs:
+    def runs(self, times: Times) -> Runs:
         """The runs of rows that fall into one bucket; times ascend."""
         raise NotImplementedError
 
@@ -58,9 +70,9 @@ class Grid:
         """The instants that name buckets."""
         raise NotImplementedError
 
-    def _cut(self, times: NDArray[Any], edges: NDArray[Any], first: int) -> Runs:
+    def _cut(self, times: Times, edges: NDArray[Any], first: int) -> Runs:
         """Runs between edges, of which the first bucket, before them all, has a number."""
-        inner = np.searchsorted(times, edges, side="right" if self.right else "left")
+        inner = times.searchsorted(edges, side="right" if self.right else "left")
         starts = np.concatenate(([0], inner))
         ends = np.append(inner, len(times))
         some = ends > starts
@@ -79,13 +91,13 @@ class FixedGrid(Grid):
     def _number(self, time: int) -> int:
         return (time - self.origin - self.right) // self.width
 
-    def runs(self, times: NDArray[Any]) -> Runs:
+    def runs(self, times: Times) -> Runs:
         """The runs of rows that fall into one bucket."""
         first, last = self._number(int(times[0])), self._number(int(times[-1]))
         if last - first < max(len(times) >> 3, 8):
             edges = self.origin + np.arange(first + 1, last + 1) * self.width
             return self._cut(times, edges, first)
-        numbers = (times - self.origin - int(self.right)) // self.width
+        numbers = (written(times) - self.origin - int(self.right)) // self.width
         starts = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
         starts = np.concatenate(([0], starts))
         return starts, numbers[starts]
@@ -101,7 +113,7 @@ class DayGrid(FixedGrid):
     def _wall(self, time: int) -> int:
         return int(to_wall(np.array([time]), self.unit, self.zone)[0])
 
-    def runs(self, times: NDArray[Any]) -> Runs:
+    def runs(self, times: Times) -> Runs:
         """The runs of rows that fall into one bucket."""
         # Around a change of the clock a wall time may lie on the other side of an edge: one bucket more each side.
         first = self._number(self._wall(int(times[0]))) - 1
@@ -143,10 +155,10 @@ class CalendarGrid(Grid):
             self._names = names.to_numpy().astype(f"M8[{self.unit}]").view("i8").copy()
             self._edges = from_wall(self._names + self._late, self.unit, self.zone)
 
-    def runs(self, times: NDArray[Any]) -> Runs:
+    def runs(self, times: Times) -> Runs:
         """The runs of rows that fall into one bucket."""
         self._reach(int(times[-1]))
-        ends = times[[0, -1]]
+        ends = np.array([int(times[0]), int(times[-1])])
         places = np.searchsorted(self._edges, ends, side="left" if self.right else "right")
         first, last = (places - 1).tolist()
         return self._cut(times, self._edges[first + 1 : last + 1], first)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from coldframe.format.codecs.linear import Steps
+from coldframe.format.blocks import Unwritten
 from coldframe.format.dtypes import DType
 from coldframe.format.schema import Name, Schema
 from coldframe.format.table import NAN, NONE, Band, StringColumn, Table
@@ -65,7 +65,7 @@ class Column:
             target[:] = self.data
         else:
             # `clip` spares numpy the buffer that it needs to check positions before it writes.
-            np.take(self.data, rows, out=target, mode="clip")
+            self.data.take(rows, out=target, mode="clip")
 
     def missing(self) -> NDArray[Any]:
         """Where the value is missing."""
@@ -82,41 +82,46 @@ class Column:
         return mask if self.valid is None else mask | ~self.valid
 
 
-class Stepped(Column):
-    """A column of numbers in equal steps, none of them missing, which are written out only where all are looked at."""
+class Lazy(Column):
+    """A column of numbers, none of them missing by its mask, that are written out only where all are looked at.
 
-    __slots__ = ("_steps",)
+    Attributes
+    ----------
+    numbers : Steps or Quotients
+    """
 
-    def __init__(self, dtype: DType, steps: Steps) -> None:
+    __slots__ = ("numbers",)
+
+    def __init__(self, dtype: DType, numbers: Unwritten) -> None:
         super().__init__(dtype, None)
-        self._steps = steps
+        self.numbers = numbers
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self.numbers)
 
     @property
     def data(self) -> Any:
         """The values, written out."""
         if self._data is None:
-            written = np.empty(len(self._steps), self.dtype.storage)
-            self._steps.write(written)
+            written = np.empty(len(self.numbers), self.dtype.storage)
+            self.numbers.write(written)
             self._data = written
         return self._data
 
     def take(self, rows: Rows) -> Column:
         """The given rows."""
-        return Column(self.dtype, self._steps.take(rows).view(self.dtype.storage))
+        return Column(self.dtype, self.numbers.take(rows).view(self.dtype.storage))
 
     def rows(self, start: int, stop: int) -> Column:
         """The rows from `start` to `stop`."""
-        return Stepped(self.dtype, self._steps[start:stop])
+        return Lazy(self.dtype, self.numbers[start:stop])
 
     def put(self, target: NDArray[Any], rows: Rows | None) -> None:
         """Write the numbers of the given rows, or of all, into memory of as many."""
         if rows is None:
-            self._steps.write(target)
+            self.numbers.write(target)
         else:
-            target[:] = self._steps.take(rows).view(self.dtype.storage)
+            target[:] = self.numbers.take(rows).view(self.dtype.storage)
 
 
 def missing_strings(column: StringColumn) -> NDArray[Any]:

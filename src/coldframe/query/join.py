@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,6 +98,14 @@ class Stacked(PlainSource):
                 per_part.setdefault(number, []).append((at, slots))
         for number, mine in per_part.items():
             self._parts[number].source.prefetch(mine)
+
+    def packed(self, columns: Collection[int]) -> bool:
+        """Whether most of what loading these columns takes is unpacking them, by the first symbol that has any."""
+        for number, part in enumerate(self._parts):
+            slots = self._slots(number, list(columns))
+            if slots:
+                return part.source.packed(slots)
+        return False
 
     def _slots(self, number: int, columns: Sequence[int]) -> list[int]:
         """What a part calls the columns that it has."""

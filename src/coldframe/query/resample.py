@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.exceptions import InternalException
+from coldframe.format.codecs.linear import Steps
 from coldframe.query.aggregates import Aggregates, Values
 from coldframe.query.batch import Batch
-from coldframe.query.buckets import Grid, is_anchored, make_grid
-from coldframe.query.columns import NAT, Column, empty, stack
+from coldframe.query.buckets import Grid, Times, is_anchored, make_grid
+from coldframe.query.columns import NAT, Column, Lazy, empty, stack
 from coldframe.query.comparing import rescaled
 from coldframe.query.group import Stream
 from coldframe.query.runs import reduce_nothing, reduce_runs, supports
@@ -24,6 +25,7 @@ _MOST = 100_000_000
 """Empty buckets kept by `empty="keep"` beyond this many are taken for a mistake."""
 
 Brought = tuple[NDArray[Any], dict[int, Column]]
+Placed = tuple[Times, dict[int, Column]]
 
 
 class _Resampling:
@@ -40,6 +42,14 @@ class _Resampling:
         index = batch.column(self.step.index)
         times = rescaled(index.data, PER_SECOND[self.step.dtype.unit] // PER_SECOND[index.dtype.unit])
         return times, {slot: batch.column(slot) for slot in self.aggregates.slots}
+
+    def bring_placed(self, batch: Batch) -> Placed:
+        """The same, for those who only look where edges lie among the times: regular ones are not written out."""
+        batch.load(self.step.reads)
+        index = batch.column(self.step.index)
+        if isinstance(index, Lazy) and isinstance(index.numbers, Steps) and index.dtype.unit == self.step.dtype.unit:
+            return index.numbers, {slot: batch.column(slot) for slot in self.aggregates.slots}
+        return self.bring(batch)
 
     def start(self, first: int, last: int) -> None:
         """Lay out the buckets, once the times that they may depend on are known."""
@@ -90,8 +100,8 @@ class _Cut:
 
     __slots__ = ("first", "inner", "last", "numbers")
 
-    def __init__(self, brought: Brought, grid: Grid, outputs: tuple[Output, ...]) -> None:
-        times, columns = brought
+    def __init__(self, placed: Placed, grid: Grid, outputs: tuple[Output, ...]) -> None:
+        times, columns = placed
         starts, self.numbers = grid.runs(times)
         edges = [0, len(times)] if len(starts) == 1 else [0, int(starts[1]), int(starts[-1]), len(times)]
         self.first = {slot: column.rows(edges[0], edges[1]) for slot, column in columns.items()}
@@ -172,7 +182,7 @@ def resample(stream: Stream, step: Bucket, *, ordered: bool | None) -> tuple[lis
         # Nothing has to be known of other batches: each is cut into runs where it was loaded.
         grid = make_grid(step, 0, 0)
         runs = _RunByRun(step)
-        for cut in stream(lambda batch: _Cut(resampling.bring(batch), grid, step.outputs)):
+        for cut in stream(lambda batch: _Cut(resampling.bring_placed(batch), grid, step.outputs)):
             runs.add(cut)
         return runs.finish(grid)
     brought: Iterable[Brought] = stream(resampling.bring)

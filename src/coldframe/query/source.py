@@ -69,6 +69,9 @@ class Source(Protocol):
     def statistics(self, column: int) -> Statistics | None:
         """What is known of a column (position in table order) in each slice."""
 
+    def packed(self, columns: Collection[int]) -> bool:
+        """Whether most of what loading these columns takes is unpacking them, which needs no GIL."""
+
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These slices and columns will be loaded next: fetch their bytes at once."""
 
@@ -83,6 +86,10 @@ class PlainSource:
     def statistics(self, column: int) -> Statistics | None:  # noqa: ARG002 -- none are kept
         """Nothing is known."""
         return None
+
+    def packed(self, columns: Collection[int]) -> bool:  # noqa: ARG002 -- none is
+        """All is in memory."""
+        return False
 
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """All is in memory."""

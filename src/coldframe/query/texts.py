@@ -44,7 +44,8 @@ class Predicate:
         passed = self._passed(column.values)
         hits = np.flatnonzero(passed[:-2])
         if len(hits) == 1:
-            return cast("Mask", column.codes == hits[0])
+            # A number of Python's: one of numpy's would widen all codes first.
+            return cast("Mask", column.codes == int(hits[0]))
         if not len(hits):
             return np.zeros(len(column), dtype=np.bool_)
         return passed.take(column.codes, mode="wrap")

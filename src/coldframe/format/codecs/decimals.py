@@ -49,14 +49,43 @@ def join(packed: bytes, digits: int, width: int) -> bytes:
     return _HEADER.pack(digits, width) + packed
 
 
-def decode(payload: Buffer, count: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """The floats of a payload, in `out` (contiguous memory for them) where that is given."""
+class Quotients:
+    """The floats of a block of one column, while they need not be written out."""
+
+    __slots__ = ("scale", "whole")
+
+    def __init__(self, whole: NDArray[Any], scale: float) -> None:
+        self.whole = whole
+        self.scale = scale
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, where: slice) -> Quotients:
+        return Quotients(self.whole[where], self.scale)
+
+    def take(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The floats at some positions."""
+        return self.whole.take(rows, mode="clip") / self.scale
+
+    def write(self, target: NDArray[Any]) -> None:
+        """Write the floats into memory for them."""
+        np.divide(self.whole, self.scale, out=target)
+
+
+def quotients(payload: Buffer, count: int) -> Quotients:
+    """What a payload says, not yet written out."""
     view = memoryview(payload)
     if len(view) < _HEADER.size:
         raise Damage("a block of decimals without its header")
     digits, width = _HEADER.unpack_from(view)
     if digits > _MOST_DIGITS or width not in _WIDTHS:
         raise Damage(f"decimals of {digits} digits and {width} bytes")
-    whole = pco.decode(view[_HEADER.size :], _WIDTHS[width], count)
-    floats: NDArray[Any] = np.divide(whole, 10.0**digits, out=out)
+    return Quotients(pco.decode(view[_HEADER.size :], _WIDTHS[width], count), 10.0**digits)
+
+
+def decode(payload: Buffer, count: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """The floats of a payload, in `out` (contiguous memory for them) where that is given."""
+    floats = np.empty(count) if out is None else out
+    quotients(payload, count).write(floats)
     return floats

@@ -66,5 +66,8 @@ def decode_codes(data: memoryview, codec: int, rows: int, out: NDArray[Any] | No
 
 def check_codes(codes: NDArray[Any], distinct: int) -> None:
     """Refuse codes that point outside their dictionary: whoever gathers with them need not look again."""
-    if len(codes) and (int(codes.max()) >= distinct or int(codes.min()) < -2):
+    # One look tells, unless values are missing: as numbers without a sign, negative ones are the largest.
+    if not len(codes) or int(codes.view(np.uint32).max()) < distinct:
+        return
+    if int(codes.max()) >= distinct or int(codes.min()) < -2:
         raise Damage(f"a code outside the dictionary of {distinct} strings")

@@ -61,15 +61,21 @@ class Steps:
     def __getitem__(self, where: slice) -> Steps: ...
     def __getitem__(self, where: int | slice) -> int | Steps:
         if isinstance(where, int):
-            return _wrapped(self.start + where * self.step)
+            return _wrapped(self.start + (where if where >= 0 else where + self.rows) * self.step)
         start, stop, _ = where.indices(self.rows)
         return Steps(_wrapped(self.start + start * self.step), self.step, max(stop - start, 0))
 
-    def searchsorted(self, value: int, side: Literal["left", "right"]) -> int:
-        """Where to put a value in among these numbers, which ascend."""
+    @overload
+    def searchsorted(self, value: int, side: Literal["left", "right"]) -> int: ...
+    @overload
+    def searchsorted(self, value: NDArray[np.int64], side: Literal["left", "right"]) -> NDArray[np.intp]: ...
+    def searchsorted(self, value: Any, side: Literal["left", "right"]) -> Any:
+        """Where to put a value, or each of several, in among these numbers, which ascend."""
         ahead = value - self.start
         position = -(-ahead // self.step) if side == "left" else ahead // self.step + 1
-        return min(max(position, 0), self.rows)
+        if isinstance(position, int):
+            return min(max(position, 0), self.rows)
+        return np.clip(position, 0, self.rows).astype(np.intp)
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """The numbers at some positions."""
