@@ -89,6 +89,18 @@ def test_what_is_done_meanwhile_may_fail(inline):
     assert len(done) < 1_000, "no more jobs are taken"
 
 
+def test_the_caller_does_what_no_worker_has_begun(monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    busy, free = threading.Event(), threading.Event()
+    parallel.pool().submit(lambda: (busy.set(), free.wait(10)))
+    assert busy.wait(10)
+    threads = set()
+    results = list(parallel.stream_jobs(lambda n: (threads.add(threading.current_thread()), n)[1], range(9)))
+    free.set()
+    assert results == list(range(9))
+    assert threads == {threading.current_thread()}, "the only worker was busy"
+
+
 class TestTheSetting:
     @pytest.fixture(autouse=True)
     def _as_it_is(self, monkeypatch):
@@ -116,7 +128,7 @@ class TestTheSetting:
 
     def test_without_it_there_are_as_many_threads_as_cores(self):
         assert parallel.cores() == 3
-        assert parallel.pool().limit == 3
+        assert parallel.pool().limit == 2, "and the caller"
         for useless in (0, -2):
             config.set_config_int("VersionStore.NumCPUThreads", useless)
             assert parallel.cores() == 3
@@ -134,7 +146,7 @@ class TestTheSetting:
 
     def test_a_pool_that_is_replaced_still_does_what_it_was_given(self):
         before = parallel.pool()
-        config.set_config_int("VersionStore.NumCPUThreads", 2)
+        config.set_config_int("VersionStore.NumCPUThreads", 5)
         assert parallel.pool() is not before
         assert parallel.pool() is parallel.pool()
         assert before.submit(lambda: 7).result() == 7

@@ -16,6 +16,8 @@ from coldframe.exceptions import (
     SchemaException,
     UserInputException,
 )
+from coldframe.format.codecs import ids, linear
+from coldframe.format.directory import read_directory
 from coldframe.lazy import concat
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.expressions import col
@@ -303,3 +305,29 @@ def test_buckets_of_joined_symbols_are_counted_from_the_rows_that_are_left(origi
     buckets = rows.resample("10min", origin=origin, closed=side, label=side)["x"]
     wanted = buckets.sum()[buckets.count() > 0]
     assert dict(zip(made.index, made["x"], strict=True)) == wanted.to_dict()
+
+
+@pytest.mark.parametrize("closed", ["left", "right"])
+@pytest.mark.parametrize(("rule", "options"), [
+    ("1h", {}), ("7min", {"offset": "90s"}), ("90s", {}), ("1s", {}), ("13h", {}), ("D", {}), ("W", {}), ("ME", {}),
+    ("1h", {"origin": "start"}), ("3h", {"origin": "end_day"}), ("2h", {"empty": "keep"}),
+])
+@pytest.mark.parametrize("zone", [None, "Europe/London"])
+def test_regular_times_are_not_written_out_and_fall_into_the_same_buckets(rule, options, closed, zone, monkeypatch):
+    """Slices long enough for times in equal steps to be stored as such, beside a library where they are not."""
+    index = pd.date_range("2024-03-30 21:00", periods=9_000, freq="13s", tz=zone, name="t")
+    frame = pd.DataFrame({"a": np.random.default_rng(1).normal(size=9_000), "b": np.arange(9_000)}, index=index)
+    query = QueryBuilder().resample(rule, closed=closed, **options).agg({"a": "mean", "b": "max"})
+    found = []
+    for stepped in (True, False):
+        with monkeypatch.context() as patch:
+            if not stepped:
+                patch.setattr(linear, "encode", lambda _values: None)
+            lib = library(MemoryStore(), rows_per_segment=4_000)
+            lib.write("s", frame)
+        codecs = set().union(*(read_directory(lib._catalog.store.get(entry.key).data).blocks["codec"][:1].tolist()
+                               for entry in lib._catalog.store.list("data/")))
+        assert (ids.LINEAR in codecs) == stepped
+        found.append(lib.read("s", query_builder=query).data)
+    pd.testing.assert_frame_equal(found[0], found[1], check_exact=True)
+    assert len(found[0])

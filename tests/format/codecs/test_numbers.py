@@ -95,13 +95,21 @@ def test_equal_steps_come_back_bit_for_bit_whole_and_in_part(start, step, rows, 
     steps[low:high].write(part)
     assert part.tolist() == numbers[low:high].tolist()
     assert steps[low] == numbers.view("<i8")[low]
+    assert steps[low - rows] == numbers.view("<i8")[low], "counted from the end"
+    rows_of = np.array(data.draw(st.lists(st.integers(0, rows - 1))), dtype=np.intp)
+    assert steps.take(rows_of).tolist() == numbers.view("<i8")[rows_of].tolist()
 
 
 @given(st.integers(-1000, 1000), st.integers(1, 50), st.integers(3, 100), st.sampled_from(["left", "right"]), st.data())
 def test_a_search_among_equal_steps_finds_what_numpy_finds(start, step, rows, side, data):
     numbers = in_steps(start, step, rows)
     value = data.draw(st.integers(start - 60, start + step * rows + 60) | st.sampled_from([-(2**63), 2**63 - 1]))
-    assert linear.steps(linear.encode(numbers), rows).searchsorted(value, side) == np.searchsorted(numbers, value, side)
+    steps = linear.steps(linear.encode(numbers), rows)
+    assert steps.searchsorted(value, side) == np.searchsorted(numbers, value, side)
+    values = np.array(data.draw(st.lists(st.integers(start - 60, start + step * rows + 60))), dtype=np.int64)
+    found = steps.searchsorted(values, side)
+    assert found.dtype == np.intp
+    assert found.tolist() == np.searchsorted(numbers, values, side).tolist()
 
 
 @given(st.integers(3, 400), st.data())
@@ -143,6 +151,19 @@ def test_quotients_come_back_as_decimals(whole, digits):
     out = np.empty(len(numbers))
     assert decimals.decode(payload, len(numbers), out) is out
     assert out.tobytes() == numbers.tobytes()
+
+
+@given(hnp.arrays("<i4", st.integers(1, 300)), st.integers(0, 9), st.data())
+def test_quotients_are_those_that_are_decoded(whole, digits, data):
+    numbers = whole / 10.0**digits
+    found = decimals.quotients(packed_decimals(numbers, digits), len(numbers))
+    low = data.draw(st.integers(0, len(numbers)))
+    part = np.empty(len(numbers) - low)
+    found[low:].write(part)
+    assert part.tobytes() == numbers[low:].tobytes()
+    rows = np.array(data.draw(st.lists(st.integers(0, len(numbers) - 1))), dtype=np.intp)
+    assert found.take(rows).tobytes() == numbers[rows].tobytes()
+    assert len(found) == len(numbers)
 
 
 @given(hnp.arrays("<u8", st.integers(1, 5)), st.integers(0, 22))
@@ -229,7 +250,9 @@ def test_codes_come_back(count, distinct):
 def test_codes_outside_their_dictionary_are_damage():
     dictionary.check_codes(np.array([-2, -1, 0, 4], np.int32), 5)
     dictionary.check_codes(np.array([], np.int32), 0)
-    for codes, distinct in (([5], 5), ([-3], 5), ([0], 0)):
+    dictionary.check_codes(np.array([-1, -1, -2], np.int32), 0)
+    ends = [([2**31 - 1], 5), ([-(2**31)], 5)]
+    for codes, distinct in (([5], 5), ([-3], 5), ([0], 0), ([-1, 5], 5), ([1, -3, -1], 5), *ends):
         with pytest.raises(Damage, match="outside the dictionary"):
             dictionary.check_codes(np.array(codes, np.int32), distinct)
 
