@@ -109,3 +109,31 @@ def test_a_dictionary_that_is_missing_is_damage():
     assert len(ColumnDecoder(table.schema).strings(record, payload, rows, written.dictionaries)) == rows
     with pytest.raises(Damage, match="dictionary is missing"):
         ColumnDecoder(table.schema).strings(record, payload, rows, None)
+
+
+def of_words(words: list[str]):
+    """The one block of a column of strings that repeat, and the schema."""
+    values = pa.array(words, pa.large_string())
+    codes = np.tile(np.arange(len(words), dtype=np.int32), 12)
+    table = Table(Schema.of(["s"], [STRING]), len(codes), [Band([StringColumn(values, codes)])])
+    return table.schema, next(iter(blocks_of(write(table))))
+
+
+def test_slices_with_the_same_words_share_them():
+    schema, (_, rows, record, payload) = of_words(["a", "b"])
+    decoder = ColumnDecoder(schema)
+    first, second = (decoder.strings(record, payload, rows, None) for _ in range(2))
+    assert first.values is second.values
+
+
+def test_few_and_short_dictionaries_are_kept():
+    schema, _ = of_words(["a", "b"])
+    decoder = ColumnDecoder(schema)
+    for number in range(600):
+        _, (_, rows, record, payload) = of_words([f"a{number}", f"b{number}"])
+        decoder.strings(record, payload, rows, None)
+    assert 0 < len(decoder._embedded) <= 256
+    kept = len(decoder._embedded)
+    _, (_, rows, record, payload) = of_words([np.random.default_rng(at).bytes(2_500).hex() for at in range(2)])
+    assert len(decoder.strings(record, payload, rows, None)) == rows
+    assert len(decoder._embedded) == kept

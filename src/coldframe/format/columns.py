@@ -15,6 +15,10 @@ from coldframe.format.gather import Dictionaries, split_codes
 from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn
 
+_SHORT = 4096
+"""Dictionaries of up to so many bytes are kept for the slices that follow, which often have the same,"""
+_KEPT = 256
+"""and so many of them."""
 _UNWRITTEN = (ids.LINEAR, ids.DECIMALS)
 Record = tuple[int, ...]
 """A record of BLOCK as plain numbers, as `tolist` makes them."""
@@ -84,9 +88,13 @@ class ColumnDecoder:
             if embedded or dictionaries is None:
                 raise Damage("a block of codes whose dictionary is missing")
             return dictionaries.values(number, arrow)
+        if len(embedded) > _SHORT:
+            return strings.decode(embedded, arrow).values
         values = self._embedded.get((embedded, stored))
         if values is None:
-            values = self._embedded.setdefault((embedded, stored), strings.decode(embedded, arrow).values)
+            if len(self._embedded) >= _KEPT:
+                self._embedded.clear()
+            values = self._embedded[embedded, stored] = strings.decode(embedded, arrow).values
         return values
 
 
