@@ -28,6 +28,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from coldframe.logs import set_log_level
+
+__all__ = [
+    "get_config_int",
+    "get_config_string",
+    "set_config_from_env_vars",
+    "set_config_int",
+    "set_config_string",
+    "set_log_level",
+]
+
 Value = int | float | str
 
 _PREFIXES = ("coldframe_", "arcticdb_", "arctic_native_")
