@@ -11,8 +11,8 @@ import os
 import random
 import threading
 import time
-from dataclasses import replace
 
+import msgspec
 import pandas as pd
 import pytest
 from tests.interleavings.schedule import GatedStore, Scheduler
@@ -233,7 +233,7 @@ def test_memory(block, monkeypatch):
     size = SCHEDULES // 8
     for seed in range(block * size, (block + 1) * size):
         store = MemoryStore()
-        store.limits = replace(SMALL, head=head)
+        store.limits = msgspec.structs.replace(SMALL, head=head)
         store.put("library", seal(b"LIBR", b""))
         _played(seed, store)
 

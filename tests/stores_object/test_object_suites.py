@@ -64,11 +64,12 @@ def test_a_lost_reply_is_a_success_or_a_typed_error(torn, name):
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_model(server, request, prefix, monkeypatch, runs):
+    held = pytest.importorskip("tests.model.held")
     model = pytest.importorskip("tests.model.test_model")
     running = request.getfixturevalue(server)
     uri = running.uri(**{"Path_prefix" if "azurite" in server else "path_prefix": prefix})
     storage_arctic = Arctic(uri)
-    monkeypatch.setattr(model, "Arctic", lambda _: storage_arctic)
+    monkeypatch.setattr(held, "Arctic", lambda _: storage_arctic)
     machine = type("OnServer", (model.Model,), {"kind": "mem", "numbers": itertools.count()})
     run_state_machine_as_test(machine, settings=settings(
         max_examples=runs(50), stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)))
