@@ -101,6 +101,32 @@ def test_the_caller_does_what_no_worker_has_begun(monkeypatch):
     assert threads == {threading.current_thread()}, "the only worker was busy"
 
 
+def test_the_caller_works_while_the_next_result_is_not_there(monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    together = threading.Barrier(2, timeout=10)
+
+    def work(number: int) -> int:
+        together.wait()
+        return number
+
+    assert list(parallel.stream_jobs(work, range(10))) == list(range(10)), "two at a time, of which one is the caller"
+
+
+def test_an_error_of_the_callers_own_job_waits_for_its_turn(monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+
+    def work(number: int) -> int:
+        time.sleep(0.01)
+        if number == 4:
+            raise ValueError("four")
+        return number
+
+    results = parallel.stream_jobs(work, range(10))
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="four"):
+        next(results)
+
+
 class TestTheSetting:
     @pytest.fixture(autouse=True)
     def _as_it_is(self, monkeypatch):

@@ -94,8 +94,8 @@ def stream_jobs(
 ) -> Generator[R, None, None]:
     """Apply `work` to each job on all cores and yield the results in order, at most `ahead` of them unconsumed.
 
-    The calling thread does a job itself where no worker has begun it when its result is wanted. When this has ended,
-    been closed, or raised, no job is running any more.
+    While the result that is wanted next is not there, the calling thread does jobs that no worker has begun. When this
+    has ended, been closed, or raised, no job is running any more.
     """
     if cores() < 2:
         yield from map(work, jobs)
@@ -103,9 +103,17 @@ def stream_jobs(
     limit = ahead if ahead is not None else cores() + 1
     pending: deque[tuple[Future[R], T]] = deque()
 
+    def lend_a_hand() -> bool:
+        for place, (future, job) in enumerate(pending):
+            if future.cancel():
+                pending[place] = (_done(work, job), job)
+                return True
+        return False
+
     def next_result() -> R:
-        future, job = pending.popleft()
-        return work(job) if future.cancel() else future.result()
+        while not pending[0][0].done() and lend_a_hand():
+            pass
+        return pending.popleft()[0].result()
 
     patience: float | None = None
     try:
@@ -122,3 +130,13 @@ def stream_jobs(
         raise
     finally:
         settle([future for future, _ in pending], patience)
+
+
+def _done(work: Callable[[T], R], job: T) -> Future[R]:
+    """A job done here and now."""
+    future: Future[R] = Future()
+    try:
+        future.set_result(work(job))
+    except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
+        future.set_exception(error)
+    return future
