@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from coldframe.catalog.catalog import Catalog
@@ -39,7 +39,7 @@ class LibraryBase:
 
     def adopt(self, config: LibraryConfig) -> None:
         """Go on with these options of the library, which `Arctic.modify_library_option` has just stored."""
-        self._catalog = replace(self._catalog, config=config)
+        self._catalog = msgspec.structs.replace(self._catalog, config=config)
 
     def _check_writable(self, operation: str) -> None:
         self._catalog.check_writable(operation)

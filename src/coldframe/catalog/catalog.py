@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from coldframe.catalog.config import LibraryConfig
 from coldframe.catalog.seen import SeenHeads, seen_heads
@@ -12,8 +13,7 @@ from coldframe.exceptions import PermissionException
 from coldframe.stores.base import Store
 
 
-@dataclass(slots=True)
-class Catalog:
+class Catalog(msgspec.Struct):
     """One library as the operations see it.
 
     Attributes
@@ -30,9 +30,9 @@ class Catalog:
 
     store: Store
     library: str
-    config: LibraryConfig = field(default_factory=LibraryConfig)
+    config: LibraryConfig = msgspec.field(default_factory=LibraryConfig)
     clock: Callable[[], int] = time.time_ns
-    seen: SeenHeads | None = field(init=False, repr=False)
+    seen: SeenHeads | None = None
 
     def __post_init__(self) -> None:
         self.seen = seen_heads(self.store)
