@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pandas as pd
 import pytest
@@ -149,7 +147,8 @@ def test_reclaim_says_what_it_freed(lib):
 def test_what_a_snapshot_and_a_live_version_share_outlives_the_snapshot(lib):
     """Pruning retires older tables of contents, whose segments the newest version and a snapshot may share."""
     lib._catalog.store.limits = Limits(inline_piece=0, head=2_000, segment=100_000)
-    lib._catalog = replace(lib._catalog, config=msgspec.structs.replace(lib._catalog.config, rows_per_segment=10))
+    config = msgspec.structs.replace(lib._catalog.config, rows_per_segment=10)
+    lib._catalog = msgspec.structs.replace(lib._catalog, config=config)
     lib.write("s", ticks(100))
     lib.update("s", ticks(5, "2024-01-01 00:00:40", 3))
     expected = canonical(lib.read("s").data)
