@@ -12,6 +12,7 @@ from coldframe.catalog.names import name_of, symbol_of
 from coldframe.exceptions import (
     ArcticException,
     ArcticInvalidApiUsageException,
+    InternalException,
     KeyNotFoundException,
     NoSuchVersionException,
     UserInputException,
@@ -69,6 +70,8 @@ class LibraryQueries(LibraryBase):
         ------
         UserInputException
             The first clause is not `concat`, or a later one is.
+        InternalException
+            There are no symbols.
         NoSuchVersionException
             One of the symbols or versions does not exist.
         SchemaException
@@ -92,7 +95,7 @@ class LibraryQueries(LibraryBase):
             )
         requests = requests_of(symbols, output=output)
         if not requests:
-            raise ArcticInvalidApiUsageException("read_batch_and_join was given no symbols; give at least one.")
+            raise InternalException("read_batch_and_join was given no symbols; give at least one.")
         pairs = [(request, request.query_builder) for request in requests]
         return self._joined(pairs, clauses[0].join, clauses[1:])
 

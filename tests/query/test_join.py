@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from tests.operations.states import library
 
-from coldframe.exceptions import SchemaException, UserInputException
+from coldframe.exceptions import InternalException, SchemaException, UserInputException
 from coldframe.format.table import Table
 from coldframe.frames.meta import frame_meta, replace_meta
 from coldframe.frames.pandas_in import normalize
@@ -17,6 +18,7 @@ from coldframe.query.execute import run
 from coldframe.query.expressions import col
 from coldframe.query.join import Part, split_join, stack
 from coldframe.query.plan import make_plan
+from coldframe.stores.memory import MemoryStore
 
 
 def join(frames, how="outer", query=None):
@@ -214,3 +216,9 @@ def test_kinds_that_cannot_be_joined():
         other = Table(replace_meta(table.schema, meta), 1, table.bands)
         with pytest.raises(error, match=kind):
             stack([Part.of("s", table), Part.of("t", other)], "outer")
+
+
+def test_no_symbols_are_refused():
+    lib = library(MemoryStore())
+    with pytest.raises(InternalException, match="at least one"):
+        lib.read_batch_and_join([], QueryBuilder().concat())
