@@ -64,7 +64,7 @@ class SlicedSource:
                 known[index], low[index], high[index] = True, present.min(), present.max()
         return Statistics(known, low, high, nulls)
 
-    def packed(self, columns):
+    def without_gil(self, columns):
         return True
 
     def prefetch(self, wanted):

@@ -58,6 +58,7 @@ class StoredSource:
         self.slices: Slices = slices.tail(start - begin).head(stop - start)
         self.rows: NDArray[np.int64] = self.slices.slices["rows"].astype(np.int64)
         self._columns = SliceColumns(reader, version, self.slices)
+        self._distant = reader.distant
         self._lock = lock if lock is not None else threading.Lock()
         self._announced: dict[_Key, None] = {}
         self._ready: dict[_Key, Fetched] = {}
@@ -133,8 +134,10 @@ class StoredSource:
             nulls[where[exact]] = found["nulls"][exact]
         return Statistics(known, least, most, nulls)
 
-    def packed(self, columns: Collection[int]) -> bool:
-        """Whether most of what loading these columns takes is unpacking them."""
+    def without_gil(self, columns: Collection[int]) -> bool:
+        """Whether most of what loading these columns takes needs no GIL: unpacking, or waiting for a distant store."""
+        if self._distant:
+            return True
         stored = np.sort(self.schema.place[list(columns)])
         blocks = self.slices.blocks
         first = blocks["first"].astype(np.intp)

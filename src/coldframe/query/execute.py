@@ -135,7 +135,7 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
         _announce(source, batches, *_one_by_one(steps), reducer.reads - _reads(steps))
         # What is short work for each slice is slower on two threads, which wait for the GIL in turn, than on one.
         stored = [slot for slot in reducer.reads | _reads(steps) if slot < source.schema.width]
-        inline = inline or not source.packed(stored)
+        inline = inline or not source.without_gil(stored)
     if isinstance(reducer, Group):
         with _streaming(batches, steps, inline=inline) as stream:
             return group(stream, reducer)

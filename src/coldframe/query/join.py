@@ -99,12 +99,12 @@ class Stacked(PlainSource):
         for number, mine in per_part.items():
             self._parts[number].source.prefetch(mine)
 
-    def packed(self, columns: Collection[int]) -> bool:
-        """Whether most of what loading these columns takes is unpacking them, by the first symbol that has any."""
+    def without_gil(self, columns: Collection[int]) -> bool:
+        """Whether most of what loading these columns takes needs no GIL, by the first symbol that has any."""
         for number, part in enumerate(self._parts):
             slots = self._slots(number, list(columns))
             if slots:
-                return part.source.packed(slots)
+                return part.source.without_gil(slots)
         return False
 
     def _slots(self, number: int, columns: Sequence[int]) -> list[int]:

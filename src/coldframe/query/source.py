@@ -69,8 +69,8 @@ class Source(Protocol):
     def statistics(self, column: int) -> Statistics | None:
         """What is known of a column (position in table order) in each slice."""
 
-    def packed(self, columns: Collection[int]) -> bool:
-        """Whether most of what loading these columns takes is unpacking them, which needs no GIL."""
+    def without_gil(self, columns: Collection[int]) -> bool:
+        """Whether most of what loading these columns takes needs no GIL: unpacking, or waiting for a distant store."""
 
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These slices and columns will be loaded next: fetch their bytes at once."""
@@ -87,7 +87,7 @@ class PlainSource:
         """Nothing is known."""
         return None
 
-    def packed(self, columns: Collection[int]) -> bool:  # noqa: ARG002 -- none is
+    def without_gil(self, columns: Collection[int]) -> bool:  # noqa: ARG002 -- none is
         """All is in memory."""
         return False
 
