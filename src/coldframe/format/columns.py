@@ -14,11 +14,10 @@ from coldframe.format.codecs.linear import Numbers
 from coldframe.format.gather import Dictionaries, split_codes
 from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn
+from coldframe.format.text import EMBEDDED
 
-_SHORT = 4096
-"""Dictionaries of up to so many bytes are kept for the slices that follow, which often have the same,"""
 _KEPT = 256
-"""and so many of them."""
+"""So many dictionaries are kept for the slices that follow, which often have the same: such as fit into every block."""
 _UNWRITTEN = (ids.LINEAR, ids.DECIMALS)
 Record = tuple[int, ...]
 """A record of BLOCK as plain numbers, as `tolist` makes them."""
@@ -88,7 +87,7 @@ class ColumnDecoder:
             if embedded or dictionaries is None:
                 raise Damage("a block of codes whose dictionary is missing")
             return dictionaries.values(number, arrow)
-        if len(embedded) > _SHORT:
+        if len(embedded) > EMBEDDED:
             return strings.decode(embedded, arrow).values
         values = self._embedded.get((embedded, stored))
         if values is None:

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MASKED = ("int", "uint", "bool")
+"""Kinds whose values cannot say that they are missing."""
+
 
 def has_missing(values: Any, valid: NDArray[Any]) -> bool:
     """Whether a value of a column is missing."""

@@ -16,14 +16,13 @@ from coldframe.format.schema import Schema
 from coldframe.format.table import StringColumn, Table
 from coldframe.frames import pandas_compat, strings
 from coldframe.frames.categories import category_array, decode_categories
-from coldframe.frames.masked import has_missing, with_missing
+from coldframe.frames.masked import MASKED, has_missing, with_missing
 from coldframe.frames.meta import LEVEL, OBJECT, STR, STR_PYTHON, FrameMeta, frame_meta, numpy_of
 from coldframe.frames.names import column_index
 from coldframe.frames.pickled import unpickle_table
 from coldframe.frames.zones import zoned
 
 _MANY = 64
-_MASKED = ("int", "uint", "bool")
 
 
 def denormalize(table: Table, *, whole: bool = True) -> Any:
@@ -89,7 +88,7 @@ def _blocks(table: Table, meta: FrameMeta) -> pandas_compat.Blocks:
             continue
         values = band.values[skip:] if skip else band.values
         at = places - levels if levels else places
-        if band.valid is not None and dtype.kind in _MASKED:
+        if band.valid is not None and dtype.kind in MASKED:
             others = _set_apart(values, band.valid[skip:], at, blocks)
             if len(others) < len(at):
                 values = values[others] if isinstance(values, np.ndarray) else [values[i] for i in others.tolist()]
@@ -165,7 +164,7 @@ def _string_array(column: StringColumn, flavour: int) -> Any:
     dtype = _string_type(flavour)
     if dtype is None:
         return strings.to_objects(column)
-    if _as_objects(flavour):
+    if flavour == STR_PYTHON:
         return pd.array(strings.to_objects(column), dtype=dtype)
     return dtype.__from_arrow__(strings.to_arrow(column))
 
@@ -188,7 +187,7 @@ def _column(table: Table, place: int, meta: FrameMeta) -> Any:
     kind = int(schema.kind_of[place])
     band, at = table.bands[kind], int(schema.place[place] - schema.bounds[kind])
     values = band.values[at]
-    if band.valid is not None and schema.types[kind].kind in _MASKED and has_missing(values, band.valid[at]):
+    if band.valid is not None and schema.types[kind].kind in MASKED and has_missing(values, band.valid[at]):
         return with_missing(values, band.valid[at])
     return _array(values, schema.types[kind], schema, place, meta)
 

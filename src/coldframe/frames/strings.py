@@ -191,9 +191,8 @@ def to_pool(values: pa.LargeStringArray) -> NDArray[Any]:
 
 def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
     """The object of each code."""
-    made = np.empty(len(codes), dtype=object)
     if not len(codes):
-        return made
+        return np.empty(0, dtype=object)
     least, most = int(codes.min()), int(codes.max())
     shift = 0
     if least < 0:
@@ -204,10 +203,11 @@ def _gather(objects: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
         pool[2 + NONE] = None
         pool[2:] = objects
         objects = pool
+    if least != most and len(codes) >= _MANY_ROWS and not _FEW < len(objects) < _SCATTERED:
+        return _gather_by_counts(objects, codes, shift)
+    made = np.empty(len(codes), dtype=object)
     if least == most:
         made.fill(objects[least + shift])
-    elif len(codes) >= _MANY_ROWS and not _FEW < len(objects) < _SCATTERED:
-        return _gather_by_counts(objects, codes, shift)
     else:
         _take(objects, codes, shift, made)
     return made

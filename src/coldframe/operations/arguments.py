@@ -69,7 +69,7 @@ class TimeRange(msgspec.Struct, frozen=True):
 
     start: int | None
     end: int | None
-    given: str = ""
+    given: Any = None
 
     @property
     def reversed(self) -> bool:
@@ -102,7 +102,7 @@ def parse_date_range(date_range: Any, argument: str = "date_range") -> TimeRange
         ends = None
     if ends is None:
         raise TypeError(f"{argument} is {date_range!r}; give a pair (start, end) of datetimes, None for an open end.")
-    return TimeRange(_range_end(ends[0], argument), _range_end(ends[1], argument), repr(date_range))
+    return TimeRange(_range_end(ends[0], argument), _range_end(ends[1], argument), date_range)
 
 
 def _range_end(end: Any, argument: str) -> int | None:

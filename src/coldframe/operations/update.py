@@ -129,7 +129,7 @@ def _clipped(rows: Prepared, date_range: TimeRange | None) -> _Prepared:
 def _forward(span: TimeRange | None) -> TimeRange:
     if span is None or span.reversed:
         raise UserInputException(
-            f"date_range {'' if span is None else span.given} ends before it starts, so no rows are meant. Give "
+            f"date_range {'' if span is None else repr(span.given)} ends before it starts, so no rows are meant. Give "
             "(start, end) with start <= end."
         )
     return span

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
+from coldframe.frames.masked import MASKED
 from coldframe.query.columns import Column, blank, blanked
 
 Mask = NDArray[Any]
-MASKED = ("int", "uint", "bool")
-"""Kinds whose values cannot say that they are missing."""
 
 
 def lacking(column: Column) -> Mask | None:
