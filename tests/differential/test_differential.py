@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 PYTHON = Path(os.environ.get("COLDFRAME_ARCTICDB_PYTHON", ROOT / ".venv-arcticdb" / "bin" / "python"))
 REQUIRED = bool(os.environ.get("COLDFRAME_REQUIRE_ARCTICDB"))
 CHUNKS = 4
-SEQUENCES = 150  # in each chunk, for every commit
+SEQUENCES = 100  # in each chunk, for every commit
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

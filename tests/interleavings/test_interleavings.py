@@ -39,7 +39,7 @@ from coldframe.stores.memory import MemoryStore
 EARLY = pd.date_range("2024-01-01", periods=3, freq="h")
 LATE = pd.Timestamp("2024-06-01")
 SMALL = Limits(inline_piece=700, head=4_000, segment=100_000)
-SCHEDULES = int(os.environ.get("COLDFRAME_SCHEDULES", "4000"))
+SCHEDULES = int(os.environ.get("COLDFRAME_SCHEDULES", "2400"))
 
 
 def frame(times, values) -> pd.DataFrame:

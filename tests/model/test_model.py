@@ -34,7 +34,7 @@ from coldframe.items import DeleteRequest, UpdatePayload, WritePayload
 from coldframe.stores.base import Limits
 from coldframe.testing import strategies
 
-EXAMPLES = {"quick": 5, "ci": 75, "soak": 2000}[os.environ.get("COLDFRAME_TESTS", "quick")]
+EXAMPLES = {"quick": 5, "ci": 50, "soak": 2000}[os.environ.get("COLDFRAME_TESTS", "quick")]
 STEPS = 50
 FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 """Nothing here needs to outlive the power."""

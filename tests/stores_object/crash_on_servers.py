@@ -25,7 +25,7 @@ from coldframe.exceptions import ArcticException
 from coldframe.stores.base import Store
 from coldframe.stores.memory import MemoryStore
 from coldframe.stores.object_uri import parse
-from coldframe.testing.faults import WRITES, Call, Crash, FaultStore
+from coldframe.testing.faults import CONDITIONAL, WRITES, Call, Crash, FaultStore
 
 HOUR = 3_600_000_000_000
 SWAPPED = ("heads/", "snapshots/")
@@ -75,6 +75,13 @@ class Torn:
             self.check(self.allowed(name)[-1:])
             self._calls[name] = faults.calls
         return self._calls[name]
+
+    def some_calls(self, name: str, most: int) -> list[Call]:
+        """Those of the calls that commit, and of the others the first, the last, and some between, up to `most`."""
+        calls = self.calls(name)
+        others = [call.number for call in calls if call.verb not in CONDITIONAL]
+        chosen = {others[at * (len(others) - 1) // max(most - 1, 1)] for at in range(most)} if others else set()
+        return [call for call in calls if call.verb in CONDITIONAL or call.number in chosen]
 
     def interrupted(self, name: str, plan: Callable[[FaultStore], None]) -> tuple[FaultStore, BaseException | None]:
         """An operation that goes as planned: the store that it met, what it raised."""

@@ -16,13 +16,23 @@ LIMIT = 12.0  # seconds: retries end after 3, a stalled request after 2 more
 BODY = bytes(range(256)) * 40
 
 
-@pytest.fixture
-def store(proxied):
-    store = proxied.store("lib")
+def filled(storage):
+    store = storage.store("lib")
     store.put("data/a", BODY)
     store.put("data/b", b"b")
     store.swap("head", b"one", None)
     return store
+
+
+@pytest.fixture
+def store(proxied):
+    return filled(proxied)
+
+
+@pytest.fixture
+def hasty(ministack_server, proxy, prefix):
+    """A store that soon gives up."""
+    return filled(parse(ministack_server.uri(endpoint=proxy.endpoint, path_prefix=prefix, retry_timeout=1)))
 
 
 OPERATIONS = {
@@ -69,11 +79,11 @@ LASTING = [fault for fault in FAULTS if fault not in ("corrupt", "stall", "trunc
 @pytest.mark.parametrize(("operation", "fault"), [
     pytest.param(operation, fault, marks=[] if (number + at) % 10 == 0 or fault == "denied" else [pytest.mark.slow])
     for number, operation in enumerate(OPERATIONS) for at, fault in enumerate(LASTING)])
-def test_a_lasting_fault_is_a_typed_error_in_time(proxied, proxy, store, operation, fault):
+def test_a_lasting_fault_is_a_typed_error_in_time(proxy, hasty, operation, fault):
     proxy.inject(fault)
     started = time.monotonic()
     with pytest.raises((ArcticException, UnknownOutcome, Conflict)) as caught:
-        OPERATIONS[operation](store)
+        OPERATIONS[operation](hasty)
     assert time.monotonic() - started < LIMIT
     if isinstance(caught.value, StorageException) and not isinstance(caught.value, PermissionException):
         assert caught.value.code is ErrorCode.E_S3_RETRYABLE
@@ -81,7 +91,7 @@ def test_a_lasting_fault_is_a_typed_error_in_time(proxied, proxy, store, operati
         assert "attempts in" in str(caught.value)
     proxy.heal()
     # What a lost swap left is the old state or the new one.
-    assert bytes(store.get("head").data) in (b"one", b"two")
+    assert bytes(hasty.get("head").data) in (b"one", b"two")
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "error_after"])

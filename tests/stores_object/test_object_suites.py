@@ -15,6 +15,8 @@ from coldframe.arctic import Arctic
 from coldframe.exceptions import ArcticException
 from coldframe.testing.faults import CONDITIONAL, Crash
 
+SOME = 4
+"""Of the calls that are no commit, so many are interrupted for every commit: `tests/crash` interrupts each, in memory."""
 SERVERS = ["ministack_server", pytest.param("ceph_server", marks=pytest.mark.slow),
            pytest.param("azurite_server", marks=pytest.mark.slow)]
 
@@ -39,10 +41,10 @@ def torn(request, libraries):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_crash_leaves_the_old_state_or_the_new(torn, name):
+def test_a_crash_leaves_the_old_state_or_the_new(torn, name, runs):
     """After each call: what a crash before the next one leaves is the same."""
     allowed = torn.allowed(name)
-    calls = torn.calls(name)
+    calls = torn.some_calls(name, runs(SOME))
     for number, when in [(1, "before"), *((call.number, "after") for call in calls)]:
         _, error = torn.interrupted(name, lambda faults, n=number, w=when: faults.crash(n, w))
         assert isinstance(error, Crash)
@@ -51,9 +53,9 @@ def test_a_crash_leaves_the_old_state_or_the_new(torn, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_lost_reply_is_a_success_or_a_typed_error(torn, name):
+def test_a_lost_reply_is_a_success_or_a_typed_error(torn, name, runs):
     allowed, parts = torn.allowed(name), OPERATIONS[torn.size][name].parts
-    for call in torn.calls(name):
+    for call in torn.some_calls(name, runs(SOME)):
         for applied in (True, False):
             _, error = torn.interrupted(name, lambda faults, n=call.number, a=applied: faults.lose(n, applied=a))
             if call.verb in CONDITIONAL:
