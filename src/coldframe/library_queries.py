@@ -21,8 +21,8 @@ from coldframe.format.checksums import Damage
 from coldframe.frames.refusals import short
 from coldframe.items import DataError, ReadRequest, VersionedItem
 from coldframe.library_base import LibraryBase, failure, items_of, named
-from coldframe.operations.read import TRIES
 from coldframe.operations.results import Loaded, ReadItem
+from coldframe.operations.versions import TRIES
 from coldframe.options import DEFAULT_OUTPUT, ArrowOutputStringFormat, Output, OutputFormat
 
 if TYPE_CHECKING:

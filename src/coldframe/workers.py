@@ -62,12 +62,16 @@ class Workers:
             return function(*arguments)
         return self.submit(function, *arguments).result()
 
+    def here(self) -> bool:
+        """Whether the calling thread is one of these."""
+        return getattr(_thread, "workers", None) is self
+
     def map(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """Call a function on each item in parallel; the first error is raised once all others have ended.
 
         What one of these threads calls goes on in it: were it to wait for others, all could wait for each other.
         """
-        if len(items) < 2 or getattr(_thread, "workers", None) is self:
+        if len(items) < 2 or self.here():
             return [self.run(function, item) for item in items]
         futures = [self.submit(function, item) for item in items]
         try:

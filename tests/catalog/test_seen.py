@@ -62,6 +62,19 @@ class TestWhatIsRemembered:
         heads.note("s", ABSENT)
         assert heads.last("s") is ABSENT
 
+    def test_what_others_change_is_not_steady(self):
+        heads = SeenHeads()
+        assert heads.steady("s") is None
+        for tag, ours, steady in [("a", False, True), ("b", True, True), ("c", False, False), ("c", False, True)]:
+            heads.note("s", Stored(b"head", tag), ours=ours)
+            assert (heads.steady("s") is not None) == steady
+        heads.note("s", Stored(b"head", "d"))
+        heads.forget("s")
+        heads.note("s", Stored(b"head", "e"))
+        assert heads.steady("s").tag == "e", "nothing is known against it"
+        heads.note("s", ABSENT)
+        assert heads.steady("s") is None
+
     def test_unknown_symbols_are_taken_for_new_ones_where_that_is_likely(self, store):
         storage = MemoryStorage()
         create(storage, "lib", LibraryConfig())

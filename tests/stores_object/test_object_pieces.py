@@ -28,6 +28,7 @@ from coldframe.stores.object_failures import TRANSIENT, Failure, Kind, understan
 from coldframe.stores.object_paths import escape, library_name, library_path, listing_start, unescape
 from coldframe.stores.object_ranges import cut, plan
 from coldframe.stores.object_retry import Patience
+from coldframe.stores.object_uri import parse
 from coldframe.workers import Workers
 
 KEYS = st.text(alphabet="/.!~ab%\\", min_size=1, max_size=12)
@@ -370,3 +371,19 @@ class TestWorkers:
         for _ in range(10):
             workers.run(time.sleep, 0)
         assert workers._threads <= 2
+
+    def test_items_of_a_batch_and_their_parts_have_threads_of_their_own(self):
+        """Were they the same, all could wait for each other, or the parts would come one by one."""
+        store = parse("s3://127.0.0.1:bucket?port=1&access=a&secret=b").store("lib")
+        together = threading.Barrier(6)
+
+        def part(_):
+            together.wait(timeout=20)
+            return threading.current_thread().name
+
+        def item(_):
+            return threading.current_thread().name, store.concurrently(part, range(2))
+
+        for name, parts in store.concurrently(item, range(3)):
+            assert name.startswith("coldframe-batch-")
+            assert all(one.startswith("coldframe-io-") for one in parts)

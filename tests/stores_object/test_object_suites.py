@@ -16,7 +16,7 @@ from coldframe.exceptions import ArcticException
 from coldframe.testing.faults import CONDITIONAL, Crash
 
 SOME = 4
-"""Of the calls that are no commit, so many are interrupted for every commit: `tests/crash` interrupts each, in memory."""
+"""Of the calls that do not commit, so many are interrupted each time: `tests/crash` interrupts every one, in memory."""
 SERVERS = ["ministack_server", pytest.param("ceph_server", marks=pytest.mark.slow),
            pytest.param("azurite_server", marks=pytest.mark.slow)]
 

@@ -161,7 +161,7 @@ class _Work(Generic[T]):
             self._identifier = new_id()
         else:
             if catalog.seen is not None:
-                catalog.seen.note(self._symbol, Stored(swap.data, tag))
+                catalog.seen.note(self._symbol, Stored(swap.data, tag), ours=True)
             self._free(freed)
             return True
         if catalog.seen is not None:

@@ -1,7 +1,8 @@
-"""Heads as this process saw them last: where a commit on an object store starts, so that it need not look first.
+"""Heads as this process saw them last: where commits and reads on an object store start, instead of looking first.
 
 What is remembered may be out of date, and that is harmless: a head is replaced only while it still has the tag it had
-when it was seen, so the store refuses a commit that started from an old one, and it looks anew. Reads never start here.
+when it was seen, so the store refuses a commit that started from an old one, and it looks anew. What was read from an
+old one is thrown away when the newest comes (`operations/versions.py`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class SeenHeads:
         self._budget = budget
         self._expect_new = False
         self._heads: dict[str, Stored] = {}
+        self._changing: set[str] = set()
         self._size = 0
         self.renew_after_fork()
         fork.renew_in_child(self)
@@ -58,12 +60,21 @@ class SeenHeads:
                 return stored
             return ABSENT if self._expect_new else None
 
-    def note(self, symbol: str, stored: Stored) -> None:
-        """Remember a head that was seen, or that there is none."""
+    def steady(self, symbol: str) -> Stored | None:
+        """The head as seen last, unless another process had changed it when this one looked last."""
+        with self._lock:
+            stored = self._heads.get(symbol)
+            return None if stored is ABSENT or symbol in self._changing else stored
+
+    def note(self, symbol: str, stored: Stored, *, ours: bool = False) -> None:
+        """Remember a head that was seen, or that there is none; `ours`: this process has made it."""
         if stored.tag or stored is ABSENT:
             with self._lock:
+                before = self._heads.get(symbol)
                 self._drop(symbol)
                 self._heads[symbol] = stored
+                if before is not None and before.tag != stored.tag and not ours:
+                    self._changing.add(symbol)
                 self._size += _OVERHEAD + len(stored.data)
                 while self._size > self._budget:
                     self._drop(next(iter(self._heads)))
@@ -86,10 +97,12 @@ class SeenHeads:
         """Forget everything."""
         with self._lock:
             self._heads.clear()
+            self._changing.clear()
             self._size = 0
 
     def _drop(self, symbol: str) -> None:
         stored = self._heads.pop(symbol, None)
+        self._changing.discard(symbol)
         if stored is not None:
             self._size -= _OVERHEAD + len(stored.data)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -153,8 +154,17 @@ class History:
 
 def look(reader: Reader, catalog: Catalog, symbol: str) -> Stored:
     """The head of a symbol as it is stored now; `ABSENT` where there is none."""
+    return _noted(partial(reader.get, head_key(symbol)), catalog, symbol)
+
+
+def ask(reader: Reader, catalog: Catalog, symbol: str) -> Callable[[], Stored]:
+    """Ask for the head of a symbol now; what is returned waits for the answer, which is as that of `look`."""
+    return partial(_noted, reader.begin(head_key(symbol)), catalog, symbol)
+
+
+def _noted(get: Callable[[], Stored], catalog: Catalog, symbol: str) -> Stored:
     try:
-        stored = reader.get(head_key(symbol))
+        stored = get()
     except KeyNotFoundException:
         stored = ABSENT
     if catalog.seen is not None:

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from coldframe.catalog.catalog import Catalog
 from coldframe.exceptions import ArcticException
+from coldframe.stores.base import Reader
 
 
 class _Named(Protocol):
@@ -39,4 +40,9 @@ def attempt_each(catalog: Catalog, work: Callable[[T], R], items: Sequence[T]) -
         except ArcticException as error:
             return error
 
-    return catalog.store.concurrently(attempt, items)
+    return several(catalog.store, attempt, items)
+
+
+def several(reader: Reader, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Work on several items at once where that helps; on a single one here, with all cores for it."""
+    return reader.concurrently(work, items) if len(items) > 1 else [work(item) for item in items]

@@ -13,8 +13,8 @@ from coldframe.format.dtypes import DType
 from coldframe.frames.meta import frame_meta, is_timeseries
 from coldframe.operations.arguments import parse_as_of
 from coldframe.operations.batches import attempt_each
-from coldframe.operations.read import with_version
 from coldframe.operations.results import Description
+from coldframe.operations.versions import with_version
 
 
 def describe(catalog: Catalog, symbol: str, as_of: Any = None) -> Description:

@@ -17,8 +17,8 @@ from coldframe.catalog.versions import History, checked_head, read_snapshot
 from coldframe.exceptions import InternalException, NoSuchVersionException
 from coldframe.format.checksums import Damage
 from coldframe.operations.arguments import parse_as_of
-from coldframe.operations.read import with_version
 from coldframe.operations.results import VersionRow
+from coldframe.operations.versions import with_version
 from coldframe.stores.base import Reader
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -21,17 +20,12 @@ from coldframe.frames.arrow_out import record_batch
 from coldframe.frames.meta import frame_meta, is_timeseries
 from coldframe.frames.pandas_out import denormalize
 from coldframe.operations.ahead import ahead
-from coldframe.operations.read import (
-    Wanted,
-    checked_resolve,
-    result_of,
-    rows_wanted,
-    wanted_each,
-    with_reader,
-    with_version,
-)
+from coldframe.operations.batches import attempt_each, several
+from coldframe.operations.read import Wanted, result_of, rows_wanted, wanted_each
 from coldframe.operations.results import Loaded, ReadItem
-from coldframe.operations.source import StoredSource
+from coldframe.operations.slice_columns import Fetched
+from coldframe.operations.source import Key, StoredSource, Waves
+from coldframe.operations.versions import checked_resolve, with_reader, with_version
 from coldframe.query import explain as planning
 from coldframe.query.clauses import Clause
 from coldframe.query.columns import Column
@@ -65,15 +59,15 @@ def _read_query(catalog: Catalog, symbol: str, wanted: Wanted, query: Sequence[C
 
 def read_query_batch(catalog: Catalog, items: Sequence[QueryItem]) -> list[Loaded | ArcticException]:
     """Read several versions, each through its query; an item that fails leaves its error in the list."""
-    results: list[Loaded | ArcticException] = []
-    for each, wanted in zip(items, wanted_each([each.item for each in items]), strict=True):
-        try:
-            if isinstance(wanted, ArcticException):
-                raise wanted
-            results.append(_read_query(catalog, each.item.symbol, wanted, each.query))
-        except ArcticException as error:
-            results.append(error)
-    return results
+
+    def one(job: tuple[QueryItem, Wanted | ArcticException]) -> Loaded:
+        each, wanted = job
+        if isinstance(wanted, ArcticException):
+            raise wanted
+        return _read_query(catalog, each.item.symbol, wanted, each.query)
+
+    wanted = wanted_each([each.item for each in items])
+    return attempt_each(catalog, one, list(zip(items, wanted, strict=True)))
 
 
 def read_joined(
@@ -83,17 +77,21 @@ def read_joined(
     wanted = [Wanted(each.item) for each in items]
 
     def work(reader: Reader) -> tuple[list[Loaded], Any]:
-        lock = threading.Lock()
-        versions, parts = [], []
-        for each, one in zip(items, wanted, strict=True):
+        waves = Waves(reader)
+
+        def begin(job: tuple[QueryItem, Wanted]) -> tuple[Loaded, Part]:
+            each, one = job
             with _blaming(catalog, each.item.symbol):
                 version = checked_resolve(reader, catalog, each.item.symbol, one.as_of)
             with _blaming(catalog, version.symbol, version.record.number):
-                source, plan = _planned(reader, version, one, each.query, partial(_Blaming, catalog, lock))
-                parts.append(_part(source, plan))
-                versions.append(result_of(version, None))
-        stacked = stack(parts, join)
-        return versions, denormalize(run(make_plan(query, stacked.schema, joined=True), stacked))
+                source, plan = _planned(reader, version, one, each.query, partial(_Blaming, catalog))
+                return result_of(version, None), _part(source, plan, waves)
+
+        begun = several(reader, begin, list(zip(items, wanted, strict=True)))
+        stacked = stack([part for _, part in begun], join)
+        return [version for version, _ in begun], denormalize(
+            run(make_plan(query, stacked.schema, joined=True), stacked)
+        )
 
     with _blaming(catalog, None):
         return with_reader(catalog, work)
@@ -102,11 +100,14 @@ def read_joined(
 class _Blaming(StoredSource):
     """A source whose errors say whose rows are damaged, for a reader that several sources share."""
 
-    def __init__(
-        self, catalog: Catalog, lock: threading.Lock, reader: Reader, version: Version, start: int, stop: int
-    ) -> None:
-        super().__init__(reader, version, start, stop, lock)
+    def __init__(self, catalog: Catalog, reader: Reader, version: Version, start: int, stop: int) -> None:
+        super().__init__(reader, version, start, stop)
         self._catalog = catalog
+
+    def fetch(self, wanted: Sequence[Key]) -> list[Fetched]:
+        """The bytes of some columns of some slices."""
+        with _blaming(self._catalog, self.symbol, self.version.record.number):
+            return super().fetch(wanted)
 
     def load(self, index: int, columns: Sequence[int]) -> list[Column]:
         """The given columns of a slice."""
@@ -114,10 +115,11 @@ class _Blaming(StoredSource):
             return super().load(index, columns)
 
 
-def _part(source: StoredSource, plan: Plan) -> Part:
+def _part(source: StoredSource, plan: Plan, waves: Waves) -> Part:
     """What a symbol brings into a join: its stored rows where nothing has to be done to them first."""
     stage = plan.stages[0]
     if len(plan.stages) == 1 and not stage.steps and stage.reducer is None:
+        source.waves = waves
         return Part(source.symbol, source, stage.exit)
     return Part.of(source.symbol, run(plan, source))
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldframe.catalog.catalog import Catalog
-from coldframe.catalog.damage import damaged
 from coldframe.catalog.keys import head_key
 from coldframe.catalog.records import ASCENDING, SORTED
-from coldframe.catalog.versions import History, Version, checked_head, find, resolve
+from coldframe.catalog.versions import History, Version, checked_head
 from coldframe.exceptions import (
     ArcticException,
     ErrorCode,
     InternalException,
-    KeyNotFoundException,
     NoDataFoundException,
     NoSuchVersionException,
     UnsortedDataException,
@@ -32,7 +30,6 @@ from coldframe.frames.pandas_out import columns_of_objects, denormalize
 from coldframe.frames.pickled import unpickle_table
 from coldframe.operations.ahead import ahead
 from coldframe.operations.arguments import (
-    AsOf,
     TimeRange,
     check_one_range,
     parse_as_of,
@@ -40,16 +37,12 @@ from coldframe.operations.arguments import (
     parse_date_range,
     parse_row_range,
 )
-from coldframe.operations.batches import attempt_each, check_each
+from coldframe.operations.batches import attempt_each, check_each, several
 from coldframe.operations.locate import rows_between
 from coldframe.operations.results import Loaded, ReadItem
 from coldframe.operations.rows import load
+from coldframe.operations.versions import checked_find, with_version
 from coldframe.stores.base import Reader
-
-T = TypeVar("T")
-
-TRIES = 4
-"""A reader that finds an object gone looks at the head anew this often: the version may have been deleted."""
 
 
 class Wanted:
@@ -97,12 +90,27 @@ def tail(catalog: Catalog, symbol: str, n: int = 5, as_of: Any = None, columns: 
 
 
 def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | ArcticException]:
-    """Read several symbols; an item that fails leaves its error in the list."""
+    """Read several symbols; an item that fails leaves its error in the list.
+
+    The heads come all at once. Of a distant store, versions of which more is wanted are then loaded several at once.
+    """
     checked = wanted_each(items)
-    results: dict[int, Loaded | ArcticException] = {}
     wanted = [(i, one) for i, one in enumerate(checked) if isinstance(one, Wanted)]
     newest = [(i, one) for i, one in wanted if not isinstance(one.as_of.value, str)]
+    results: dict[int, Loaded | ArcticException] = {}
+    later: list[tuple[int, History]] = []
     with catalog.store.reading() as reader:
+
+        def load_one(i: int, history: History) -> None:
+            one = checked[i]
+            assert isinstance(one, Wanted)  # noqa: S101 - what is wrong is not looked for
+            try:
+                results[i] = _loaded(reader, checked_find(history, catalog, one.as_of), one)
+            except NoSuchVersionException as error:
+                results[i] = error
+            except (ArcticException, Damage):
+                pass  # read on its own below, with all that a single read does about it
+
         keys = [head_key(items[i].symbol) for i, _ in newest]
         for (i, one), key, stored in zip(newest, keys, reader.get_many(keys), strict=True):
             if stored is None:
@@ -110,20 +118,35 @@ def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | Arc
             if catalog.seen is not None:
                 catalog.seen.note(items[i].symbol, stored)
             try:
-                version = _checked_find(History(reader, checked_head(key, stored.data)), catalog, one.as_of)
-                results[i] = _loaded(reader, version, one)
-            except NoSuchVersionException as error:
-                results[i] = error
+                history = History(reader, checked_head(key, stored.data))
             except (ArcticException, Damage):
-                continue  # read on its own below, with all that a single read does about it
-    for i, one in wanted:
-        if i not in results:
-            symbol = items[i].symbol
-            try:
-                results[i] = with_version(catalog, symbol, one.as_of, partial(_loaded, wanted=one))
-            except ArcticException as error:
-                results[i] = error
+                continue
+            if reader.distant and not _in_head(history, one):
+                later.append((i, history))
+            else:
+                load_one(i, history)
+        several(reader, lambda job: load_one(*job), later)
+    rest = [(i, one) for i, one in wanted if i not in results]
+    alone = attempt_each(
+        catalog, lambda job: with_version(catalog, items[job[0]].symbol, job[1].as_of, partial(_loaded, wanted=job[1])),
+        rest,
+    )  # fmt: skip
+    results.update(zip((i for i, _ in rest), alone, strict=True))
     return [one if isinstance(one, ArcticException) else results[i] for i, one in enumerate(checked)]
+
+
+def _in_head(history: History, wanted: Wanted) -> bool:
+    """Whether a read needs nothing but the head: the newest version, with all of its pieces and segments in it."""
+    version = history.latest()
+    if version is None:
+        return True
+    contents, pieces = version.contents, version.contents.pieces
+    chunks = contents.manifest.chunks
+    metadata = version.record.metadata_piece
+    named = [chunk.id for chunk in chunks] + ([] if metadata is None else [metadata])
+    if wanted.as_of.value is not None or len(chunks) > 1 or any(pieces.inlined(name) is None for name in named):
+        return False
+    return all(pieces.inlined(name) is not None for number in range(len(chunks)) for name in contents.chunk(number).ids)
 
 
 def wanted_each(items: Sequence[ReadItem]) -> list[Wanted | ArcticException]:
@@ -149,70 +172,6 @@ def read_metadata(catalog: Catalog, symbol: str, as_of: Any = None) -> Loaded:
 def read_metadata_batch(catalog: Catalog, items: Sequence[tuple[str, Any]]) -> list[Loaded | ArcticException]:
     """The metadata of several versions; an item that fails leaves its error in the list."""
     return attempt_each(catalog, lambda item: read_metadata(catalog, *item), items)
-
-
-def with_version(catalog: Catalog, symbol: str, as_of: AsOf, work: Callable[[Reader, Version], T]) -> T:
-    """Find a version and work on it; if an object has been freed meanwhile, look at the newest head again.
-
-    Raises
-    ------
-    NoSuchVersionException, NoDataFoundException
-        There is no such version (any more).
-    DamagedDataException
-        Naming library, symbol, version and key.
-    """
-    version: Version | None = None
-
-    def found(reader: Reader) -> T:
-        nonlocal version
-        version = None
-        version = checked_resolve(reader, catalog, symbol, as_of)
-        return work(reader, version)
-
-    try:
-        return with_reader(catalog, found)
-    except Damage as damage:
-        raise damaged(damage, catalog.library, symbol, version.record.number if version else None) from damage
-
-
-def with_reader(catalog: Catalog, work: Callable[[Reader], T]) -> T:
-    """Work on a view of the store; if an object is gone, look again: a version may have been deleted meanwhile."""
-    store = catalog.store
-    for tried in range(1, TRIES + 1):
-        try:
-            with store.reading() as reader:
-                return work(reader)
-        except KeyNotFoundException as error:
-            if tried == TRIES or store.atomic:
-                raise Damage(f"an object that is named is missing ({error.message})") from error
-    raise AssertionError("the last try returns or raises")
-
-
-def checked_resolve(reader: Reader, catalog: Catalog, symbol: str, as_of: AsOf) -> Version:
-    """The version that is meant; times ahead of the clock are refused."""
-    if as_of.by_time:
-        _check_not_future(catalog, symbol, as_of)
-    return resolve(reader, catalog, symbol, as_of.value, by_time=as_of.by_time)
-
-
-def _checked_find(history: History, catalog: Catalog, as_of: AsOf) -> Version:
-    if as_of.by_time:
-        _check_not_future(catalog, history.head.symbol, as_of)
-    value = as_of.value
-    return find(history, catalog, value if not isinstance(value, str) else None, by_time=as_of.by_time)
-
-
-def _check_not_future(catalog: Catalog, symbol: str, as_of: AsOf) -> None:
-    if isinstance(as_of.value, int) and as_of.value > catalog.clock() + FUTURE_ALLOWED:
-        raise NoSuchVersionException(
-            f"as_of {np.datetime64(as_of.value, 'ns')} UTC for symbol '{symbol}' lies in the future: what it means "
-            "would "
-            "change with the next write. Give a time that has passed, or leave as_of out for the newest version."
-        )
-
-
-FUTURE_ALLOWED = 60_000_000_000
-"""Nanoseconds that a time may be ahead of this machine's clock: clocks differ a little."""
 
 
 def _loaded(reader: Reader, version: Version, wanted: Wanted) -> Loaded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,63 @@ from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.codecs import ids
 from coldframe.format.schema import Schema
+from coldframe.operations.batches import several
 from coldframe.operations.rows import WAVE
 from coldframe.operations.slice_columns import Fetched, SliceColumns
 from coldframe.query.columns import Column
 from coldframe.query.source import Statistics
 from coldframe.stores.base import Reader
 
-_Key = tuple[int, tuple[int, ...]]
+Key = tuple[int, tuple[int, ...]]
 """A slice and the columns wanted of it (positions in table order)."""
+
+
+class Waves:
+    """Bytes for sources that share a view of a store: each part is fetched with what was announced to be wanted next.
+
+    Parameters
+    ----------
+    reader : Reader
+        One transaction serves all worker threads; it looks up one thing at a time.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._announced: dict[tuple[StoredSource, Key], None] = {}
+        self._ready: dict[tuple[StoredSource, Key], Fetched] = {}
+
+    def announce(self, source: StoredSource, wanted: Iterable[Key]) -> None:
+        """Say what will be wanted, in this order."""
+        with self._lock:
+            self._announced.update(((source, key), None) for key in wanted)
+
+    def take(self, source: StoredSource, key: Key) -> Fetched:
+        """What was fetched; what was not is fetched together with what was announced, up to the size of a wave."""
+        with self._lock:
+            if (source, key) not in self._ready:
+                self._fetch(source, key)
+            return self._ready.pop((source, key))
+
+    def _fetch(self, source: StoredSource, key: Key) -> None:
+        self._announced.pop((source, key), None)
+        wave = {source: [key]}
+        size = source.size(key)
+        for other, announced in self._announced:
+            if size > WAVE:
+                break
+            wave.setdefault(other, []).append(announced)
+            size += other.size(announced)
+        jobs = list(wave.items())
+        for (one, keys), fetched in zip(jobs, several(self._reader, _fetch_one, jobs), strict=True):
+            for mine, part in zip(keys, fetched, strict=True):
+                self._announced.pop((one, mine), None)
+                self._ready[one, mine] = part
+
+
+def _fetch_one(job: tuple[StoredSource, list[Key]]) -> list[Fetched]:
+    source, keys = job
+    return source.fetch(keys)
 
 
 class StoredSource:
@@ -35,20 +84,17 @@ class StoredSource:
     ordered : bool or None
         Whether the rows ascend by their time; None: not known.
     symbol : str
+    waves : Waves
+        Sources that are loaded from at the same time share them.
 
     Parameters
     ----------
     reader : Reader
-        One transaction serves all worker threads; it looks up one thing at a time.
     version : Version
     start, stop : int
-    lock : Lock, optional
-        Of the reader, where several sources share it.
     """
 
-    def __init__(
-        self, reader: Reader, version: Version, start: int, stop: int, lock: threading.Lock | None = None
-    ) -> None:
+    def __init__(self, reader: Reader, version: Version, start: int, stop: int) -> None:
         self.version = version
         self.schema: Schema = version.contents.schema()
         self.symbol = version.symbol
@@ -59,40 +105,24 @@ class StoredSource:
         self.rows: NDArray[np.int64] = self.slices.slices["rows"].astype(np.int64)
         self._columns = SliceColumns(reader, version, self.slices)
         self._distant = reader.distant
-        self._lock = lock if lock is not None else threading.Lock()
-        self._announced: dict[_Key, None] = {}
-        self._ready: dict[_Key, Fetched] = {}
+        self.waves = Waves(reader)
         self._sources = [version.contents.schema(number) for number in range(len(version.contents.manifest.schemas))]
 
     def load(self, index: int, columns: Sequence[int]) -> list[Column]:
         """The given columns (positions in table order) of a slice. May be called from any thread."""
-        key = (index, tuple(columns))
-        with self._lock:
-            fetched = self._ready.pop(key, None)
-            if fetched is None:
-                fetched = self._fetch_wave(key)
-        return self._columns.decode(fetched)
+        return self._columns.decode(self.waves.take(self, (index, tuple(columns))))
 
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """Announce what will be loaded, in this order: it is fetched in waves, each when its first part is wanted."""
-        with self._lock:
-            self._announced.update(((index, tuple(columns)), None) for index, columns in wanted)
+        self.waves.announce(self, ((index, tuple(columns)) for index, columns in wanted))
 
-    def _fetch_wave(self, key: _Key) -> Fetched:
-        """Fetch a slice's columns together with what was announced after it, up to the size of a wave."""
-        self._announced.pop(key, None)
-        wave = [key]
-        size = int(self.slices.sizes[key[0]])
-        for other in self._announced:
-            if size > WAVE:
-                break
-            wave.append(other)
-            size += int(self.slices.sizes[other[0]])
-        fetched = self._columns.fetch(wave)
-        for other, part in zip(wave[1:], fetched[1:], strict=True):
-            del self._announced[other]
-            self._ready[other] = part
-        return fetched[0]
+    def fetch(self, wanted: Sequence[Key]) -> list[Fetched]:
+        """The bytes of some columns of some slices."""
+        return self._columns.fetch(wanted)
+
+    def size(self, key: Key) -> int:
+        """About how many encoded bytes fetching may move: those of the whole slice."""
+        return int(self.slices.sizes[key[0]])
 
     def missing(self, index: int) -> Collection[int]:
         """The columns (positions in table order) that a slice was written without."""

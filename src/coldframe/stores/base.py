@@ -19,6 +19,7 @@ import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -135,6 +136,10 @@ class Reader(ABC):
     @abstractmethod
     def get(self, key: str) -> Stored:
         """The object under `key`; raises `KeyNotFoundException` naming the key."""
+
+    def begin(self, key: str) -> Callable[[], Stored]:
+        """Ask for an object; what is returned waits for it and raises as `get` does. Near stores are asked then."""
+        return partial(self.get, key)
 
     @abstractmethod
     def get_many(self, keys: Sequence[str]) -> list[Stored | None]:

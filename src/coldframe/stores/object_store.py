@@ -91,6 +91,9 @@ class ObjectStore(Store):
     def get(self, key: str) -> Stored:
         return self._requests.workers.run(self._get, key)
 
+    def begin(self, key: str) -> Callable[[], Stored]:
+        return self._requests.workers.submit(self._get, key).result
+
     def _get(self, key: str) -> Stored:
         path = self._path(key)
         try:
@@ -160,7 +163,9 @@ class ObjectStore(Store):
                     return
 
     def concurrently(self, work: Callable[[T], R], items: Sequence[T]) -> builtins.list[R]:
-        return self._requests.batches.map(work, items)
+        # Items of a batch have parts of their own, which would wait in vain for the threads that wait for them.
+        batches = self._requests.batches
+        return (self._requests.workers if batches.here() else batches).map(work, items)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
