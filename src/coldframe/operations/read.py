@@ -95,15 +95,14 @@ def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | Arc
     The heads come all at once. Of a distant store, versions of which more is wanted are then loaded several at once.
     """
     checked = wanted_each(items)
-    wanted = [(i, one) for i, one in enumerate(checked) if isinstance(one, Wanted)]
-    newest = [(i, one) for i, one in wanted if not isinstance(one.as_of.value, str)]
+    asked = {i: one for i, one in enumerate(checked) if isinstance(one, Wanted)}
+    newest = [(i, one) for i, one in asked.items() if not isinstance(one.as_of.value, str)]
     results: dict[int, Loaded | ArcticException] = {}
     later: list[tuple[int, History]] = []
     with catalog.store.reading() as reader:
 
         def load_one(i: int, history: History) -> None:
-            one = checked[i]
-            assert isinstance(one, Wanted)  # noqa: S101 - what is wrong is not looked for
+            one = asked[i]
             try:
                 results[i] = _loaded(reader, checked_find(history, catalog, one.as_of), one)
             except NoSuchVersionException as error:
@@ -119,19 +118,21 @@ def read_batch(catalog: Catalog, items: Sequence[ReadItem]) -> list[Loaded | Arc
                 catalog.seen.note(items[i].symbol, stored)
             try:
                 history = History(reader, checked_head(key, stored.data))
+                apart = reader.distant and not _in_head(history, one)
             except (ArcticException, Damage):
                 continue
-            if reader.distant and not _in_head(history, one):
+            if apart:
                 later.append((i, history))
             else:
                 load_one(i, history)
         several(reader, lambda job: load_one(*job), later)
-    rest = [(i, one) for i, one in wanted if i not in results]
-    alone = attempt_each(
-        catalog, lambda job: with_version(catalog, items[job[0]].symbol, job[1].as_of, partial(_loaded, wanted=job[1])),
-        rest,
-    )  # fmt: skip
-    results.update(zip((i for i, _ in rest), alone, strict=True))
+
+    def read_one(i: int) -> Loaded:
+        one = asked[i]
+        return with_version(catalog, items[i].symbol, one.as_of, partial(_loaded, wanted=one))
+
+    rest = [i for i in asked if i not in results]
+    results.update(zip(rest, attempt_each(catalog, read_one, rest), strict=True))
     return [one if isinstance(one, ArcticException) else results[i] for i, one in enumerate(checked)]
 
 
@@ -140,13 +141,13 @@ def _in_head(history: History, wanted: Wanted) -> bool:
     version = history.latest()
     if version is None:
         return True
-    contents, pieces = version.contents, version.contents.pieces
-    chunks = contents.manifest.chunks
-    metadata = version.record.metadata_piece
-    named = [chunk.id for chunk in chunks] + ([] if metadata is None else [metadata])
-    if wanted.as_of.value is not None or len(chunks) > 1 or any(pieces.inlined(name) is None for name in named):
+    inlined, chunks = version.contents.pieces.inlined, version.contents.manifest.chunks
+    named = [chunk.id for chunk in chunks]
+    if version.record.metadata_piece is not None:
+        named.append(version.record.metadata_piece)
+    if wanted.as_of.value is not None or any(inlined(name) is None for name in named):
         return False
-    return all(pieces.inlined(name) is not None for number in range(len(chunks)) for name in contents.chunk(number).ids)
+    return all(inlined(name) is not None for at in range(len(chunks)) for name in version.contents.chunk(at).ids)
 
 
 def wanted_each(items: Sequence[ReadItem]) -> list[Wanted | ArcticException]:

@@ -117,6 +117,5 @@ def _check_not_future(catalog: Catalog, symbol: str, as_of: AsOf) -> None:
     if isinstance(as_of.value, int) and as_of.value > catalog.clock() + FUTURE_ALLOWED:
         raise NoSuchVersionException(
             f"as_of {np.datetime64(as_of.value, 'ns')} UTC for symbol '{symbol}' lies in the future: what it means "
-            "would "
-            "change with the next write. Give a time that has passed, or leave as_of out for the newest version."
+            "would change with the next write. Give a time that has passed, or leave as_of out for the newest version."
         )
