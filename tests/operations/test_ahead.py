@@ -12,6 +12,7 @@ from tests.operations.states import canonical, library
 
 from coldframe.catalog import manifest
 from coldframe.library import Library
+from coldframe.operations import ahead, slice_columns
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.expressions import col
 from coldframe.stores.base import Limits
@@ -85,13 +86,67 @@ def test_one_or_two_slices_are_one_round_trip(far, span):
     assert len(store.asked[0]) == len(set(store.asked[0])) <= 4, "time and one column of each slice"
 
 
-def test_a_query_looks_at_the_times_of_both_ends_at_once(far):
+def test_a_query_looks_at_the_times_of_both_ends_at_once(far, monkeypatch):
+    monkeypatch.setattr(ahead, "AT_ONCE", 0)
+    monkeypatch.setattr(slice_columns, "AT_ONCE", 0)
     store, lib = far
     query = QueryBuilder()[col("b") > 0]
     found = lib.read("s", date_range=(second(6), second(29)), columns=["a"], query_builder=query).data
     assert found["a"].tolist() == [at * 1.5 for at in range(6, 30)]
     assert len(store.asked[0]) == 2, "the times of the first and of the last slice"
     assert len(store.asked) <= 3, "times, conditions, and what is shown"
+
+
+def late() -> QueryBuilder:
+    return QueryBuilder()[col("b") > 30]
+
+
+QUERIES = {
+    "filter": late,
+    "group": lambda: late().groupby("c").agg({"a": "sum"}),
+    "resample": lambda: late().resample("10s").agg({"a": "max"}),
+}
+
+
+@pytest.mark.parametrize("options", [{"date_range": (second(6), second(33))}, {}, {"row_range": (6, 34)}])
+@pytest.mark.parametrize("query", QUERIES)
+def test_little_is_fetched_at_once(far, options, query):
+    store, lib = far
+    found = lib.read("s", query_builder=QUERIES[query](), **options).data
+    assert len(store.asked) == 1
+    assert len(store.asked[0]) == len(set(store.asked[0]))
+    near = filled(MemoryStore(), pd.date_range(START, periods=40, freq="s"))
+    assert canonical(found) == canonical(near.read("s", query_builder=QUERIES[query](), **options).data)
+
+
+def test_slices_that_statistics_rule_out_are_not_fetched(far):
+    store, lib = far
+    assert lib.read("s", query_builder=late()).data["b"].tolist() == list(range(31, 40))
+    assert len({key for key, *_ in store.asked[0]}) == 3, "of ten"
+
+
+def test_of_much_the_columns_of_conditions_come_first(far, monkeypatch):
+    monkeypatch.setattr(slice_columns, "AT_ONCE", 100)
+    store, lib = far
+    assert len(lib.read("s", columns=["a"], query_builder=QueryBuilder()[col("b") % 7 == 40]).data) == 0
+    assert sum(map(len, store.asked)) == 10, "one column of ten slices, and no other, for no row is left"
+
+
+def test_the_first_rows_need_no_more_than_their_slices(far):
+    store, lib = far
+    query = QueryBuilder()[col("b") > 5].head(2)
+    assert lib.read("s", query_builder=query).data["b"].tolist() == [6, 7]
+    assert len({key for call in store.asked for key, *_ in call}) < 6
+
+
+def test_a_stretch_that_was_updated_is_one_round_trip(far):
+    """The slice that was cut in two lies in one object, which is fetched once."""
+    store, lib = far
+    lib.update("s", lib.read("s", row_range=(13, 15)).data)
+    store.asked.clear()
+    assert lib.read("s", date_range=(second(12), second(15))).data["b"].tolist() == [12, 13, 14, 15]
+    assert len(store.asked) == 1
+    assert len(store.asked[0]) == len(set(store.asked[0]))
 
 
 def test_no_byte_is_fetched_twice_and_none_beyond_the_slices(far):

@@ -26,6 +26,7 @@ class SlicedSource:
         starts = np.arange(0, table.rows, size)
         self.rows = np.minimum(size, table.rows - starts).astype(np.int64)
         self.loads = []
+        self.expected = None
         self.prefetched = []
         self._columns = columns_of(table)
         self._statistics = statistics
@@ -39,6 +40,7 @@ class SlicedSource:
         wanted = list(columns)
         assert wanted == sorted(set(wanted))
         assert not set(wanted) & set(self.missing(index))
+        assert self.expected is None or (index in self.expected[0] and self.expected[1].issuperset(wanted))
         self.loads.append((index, tuple(self.schema.names[column] for column in wanted)))
         return [self._piece(index, column) for column in wanted]
 
@@ -66,6 +68,9 @@ class SlicedSource:
 
     def without_gil(self, columns):
         return True
+
+    def expect(self, slices, columns):
+        self.expected = (set(slices), set(columns))
 
     def prefetch(self, wanted):
         self.prefetched.append([(index, tuple(columns)) for index, columns in wanted])

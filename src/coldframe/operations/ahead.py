@@ -1,8 +1,8 @@
-"""Stretches of time in a distant store: the slices at the ends are fetched before it is known which rows are in it.
+"""Bytes that are fetched from a distant store before it is known whether all of them are wanted.
 
-To find the rows, the times of the first and the last slice must be looked at, and then blocks of these same slices are
-wanted. Fetching them together spares one or two round trips, and no byte more is moved than otherwise, but where a
-stretch ends just between two slices.
+To find the rows of a stretch of time, the times of the first and the last slice must be looked at, and then blocks of
+these same slices are wanted. Fetching them together spares one or two round trips, and no byte more is moved than
+otherwise, but where a stretch ends just between two slices. A little is always fetched at once, all of it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from coldframe.catalog.records import ASCENDING
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.assembly import Assembly
-from coldframe.operations.rows import fetch_of, wanted_parts
+from coldframe.operations.rows import Part, fetch_of, wanted_parts
 from coldframe.stores.base import Buffer, Entry, Fetch, Reader, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+AT_ONCE = 8 * 1024 * 1024
+"""So many bytes take about as long as the round trips that a look at some of them first would take."""
 
 
 class Ahead(Reader):
@@ -32,7 +35,11 @@ class Ahead(Reader):
         self.distant = reader.distant
         self._reader = reader
         self._have: dict[tuple[str, int, int], Buffer] = {}
-        for item, payloads in zip(wanted, reader.fetch(wanted), strict=True):
+        spans: dict[str, dict[tuple[int, int], None]] = {}
+        for item in wanted:  # slices that were cut out of one lie in the same object
+            spans.setdefault(item.key, {}).update(dict.fromkeys(item.ranges))
+        distinct = [Fetch(key, list(ranges)) for key, ranges in spans.items()]
+        for item, payloads in zip(distinct, reader.fetch(distinct), strict=True):
             for (start, stop), payload in zip(item.ranges, payloads, strict=True):
                 self._have[item.key, start, stop] = payload
 
@@ -67,33 +74,50 @@ class Ahead(Reader):
 
 
 def ahead(
-    reader: Reader, version: Version, first: int, last: int, columns: NDArray[np.intp] | None = None
+    reader: Reader,
+    version: Version,
+    first: int,
+    last: int,
+    columns: NDArray[np.intp] | None = None,
+    surely: NDArray[np.intp] | None = None,
 ) -> Reader:
-    """A reader that has what is surely wanted of the times from `first` to `last`, in the unit of the time index.
+    """A reader that has what is wanted of the times from `first` to `last`, in the unit of the time index.
 
-    That is all columns, or some (ascending stored positions), of the slices that hold the two ends. A near store is
-    asked when it is needed.
+    That is all columns, or some (ascending stored positions): of all slices of the stretch if that is little, else of
+    those that hold its two ends. Of these, some columns may be all that is `surely` wanted. A near store is asked when
+    something is needed.
     """
     if not reader.distant or first > last or version.record.sorted != ASCENDING:
         return reader
+    inside, ends = _stretch(version, first, last)
+    wanted = _parts(version, inside, columns)
+    if sum(part.size for part in wanted) > AT_ONCE:
+        wanted = _parts(version, ends, columns if surely is None else surely)
+    return Ahead(reader, [fetch_of(part) for part in wanted]) if wanted else reader
+
+
+def _parts(version: Version, slices: list[Slices], columns: NDArray[np.intp] | None) -> list[Part]:
+    """What has to be fetched for some columns of slices."""
     schema = version.contents.schema()
-    wanted: list[Fetch] = []
-    for slices in _at_the_ends(version, first, last):
-        assembly = Assembly(schema, columns, slices.rows)
-        parts = wanted_parts(version, assembly, slices, 0, 0, slices.rows, None)
-        wanted += [fetch_of(part) for part in parts if part.inlined is None]
-    return Ahead(reader, wanted) if wanted else reader
+    parts: list[Part] = []
+    for one in slices:
+        assembly = Assembly(schema, columns, one.rows)
+        parts += [part for part in wanted_parts(version, assembly, one, 0, 0, one.rows, None) if part.inlined is None]
+    return parts
 
 
-def _at_the_ends(version: Version, first: int, last: int) -> list[Slices]:
-    """The first and the last slice of those that may have rows between two times, each by itself."""
+def _stretch(version: Version, first: int, last: int) -> tuple[list[Slices], list[Slices]]:
+    """Of the slices that may have rows between two times: all, and the first and the last; each by itself.
+
+    Where they lie in more than two chunks, those between are not looked for.
+    """
     chunks = version.contents.manifest.chunks
     inside = [number for number, chunk in enumerate(chunks) if chunk.last >= first and chunk.first <= last]
-    found: dict[tuple[int, int], Slices] = {}
+    found: list[Slices] = []
     for chunk in sorted({inside[0], inside[-1]}) if inside else ():
         slices = version.contents.chunk(chunk)
         mine = np.flatnonzero((slices.slices["last"] >= first) & (slices.slices["first"] <= last)).tolist()
-        ends = {mine[0]} if mine and chunk == inside[0] else set()
-        ends |= {mine[-1]} if mine and chunk == inside[-1] else set()
-        found |= {(chunk, number): slices.run(number, number + 1) for number in sorted(ends)}
-    return list(found.values())
+        if len(inside) > 2:
+            mine = mine[:1] if chunk == inside[0] else mine[-1:]
+        found += [slices.run(number, number + 1) for number in mine]
+    return found, found[:1] + found[1:][-1:]

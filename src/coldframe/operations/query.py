@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from coldframe.catalog.catalog import Catalog
@@ -180,9 +181,9 @@ def _planned(
         )
     # Planning checks the query against the schema: before any row is read.
     plan = make_plan(query, schema, columns=wanted.columns, date_range_given=wanted.times is not None)
-    finder = reader
     if wanted.times is not None and is_timeseries(schema):
         # Which rows are wanted of the other columns is for the conditions to say: only the times are sure.
-        finder = ahead(reader, version, *wanted.times.in_unit(schema.dtype(0).unit), schema.place[:1])
-    start, stop = rows_wanted(finder, version, schema, wanted)
+        columns = np.sort(schema.place[[0, *(column for column in plan.columns if column)]])
+        reader = ahead(reader, version, *wanted.times.in_unit(schema.dtype(0).unit), columns, schema.place[:1])
+    start, stop = rows_wanted(reader, version, schema, wanted)
     return source(reader, version, start, stop), plan

@@ -18,10 +18,12 @@ from coldframe.format.checksums import Damage
 from coldframe.format.codecs.linear import Numbers
 from coldframe.format.columns import ColumnDecoder, Record
 from coldframe.format.dtypes import DType
+from coldframe.operations.ahead import AT_ONCE, Ahead
 from coldframe.operations.rows import (
     Part,
     SharedDictionaries,
     decode_part,
+    fetch_of,
     fetch_parts,
     fetch_pieces,
     place_of,
@@ -95,6 +97,14 @@ class SliceColumns:
         self._shared.fetch(parts)
         self._shared.fetch_numbers(self._dictionaries(found))
         return found
+
+    def fetch_ahead(self, slices: Sequence[int], columns: Sequence[int]) -> None:
+        """Get the bytes of some columns of some slices at once and keep them, if they are few."""
+        found = [self._find(index, columns) for index in slices]
+        wanted = [segment.fetch for each in found for segment in each.segments if segment.inlined is None]
+        wanted += [fetch_of(part) for each in found for part in each.parts if part.inlined is None]
+        if wanted and sum(stop - start for fetch in wanted for start, stop in fetch.ranges) <= AT_ONCE:
+            self._reader = Ahead(self._reader, wanted)
 
     def decode(self, fetched: Fetched) -> list[Column]:
         """The columns, in the order in which they were wanted."""

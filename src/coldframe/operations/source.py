@@ -112,6 +112,11 @@ class StoredSource:
         """The given columns (positions in table order) of a slice. May be called from any thread."""
         return self._columns.decode(self.waves.take(self, (index, tuple(columns))))
 
+    def expect(self, slices: Sequence[int], columns: Sequence[int]) -> None:
+        """What may be loaded: of a distant store it is fetched at once where it is little."""
+        if self._distant:
+            self._columns.fetch_ahead(slices, columns)
+
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """Announce what will be loaded, in this order: it is fetched in waves, each when its first part is wanted."""
         self.waves.announce(self, ((index, tuple(columns)) for index, columns in wanted))

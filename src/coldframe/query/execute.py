@@ -130,6 +130,9 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
         batches = _select(stage, source, batches, steps[: cut + 1])
         steps = steps[cut + 1 :]
         batches = _still(stage, source, batches, steps)
+    elif any(isinstance(step, Keep) for step, _ in steps):
+        stored = sorted(slot for slot in stage.live | _reads(steps) if slot < source.schema.width)
+        source.expect([batch.index for batch in batches], stored)
     inline = alone(sum(batch.rows for batch in batches))
     if isinstance(reducer, Group | Bucket):
         _announce(source, batches, *_one_by_one(steps), reducer.reads - _reads(steps))

@@ -72,6 +72,9 @@ class Source(Protocol):
     def without_gil(self, columns: Collection[int]) -> bool:
         """Whether most of what loading these columns takes needs no GIL: unpacking, or waiting for a distant store."""
 
+    def expect(self, slices: Sequence[int], columns: Sequence[int]) -> None:
+        """Nothing else will be loaded, and perhaps not all of this: a little may be fetched at once."""
+
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """These slices and columns will be loaded next: fetch their bytes at once."""
 
@@ -90,6 +93,9 @@ class PlainSource:
     def without_gil(self, columns: Collection[int]) -> bool:  # noqa: ARG002 -- none is
         """All is in memory."""
         return False
+
+    def expect(self, slices: Sequence[int], columns: Sequence[int]) -> None:
+        """All is in memory."""
 
     def prefetch(self, wanted: Sequence[tuple[int, Sequence[int]]]) -> None:
         """All is in memory."""

@@ -123,14 +123,14 @@ class ObjectStore(Store):
             return None
 
     def fetch(self, wanted: Sequence[Fetch]) -> list[list[Buffer]]:
-        plans = [plan(fetch.ranges) for fetch in wanted]
-        jobs = [(fetch.key, piece.start, piece.stop)
-                for fetch, pieces in zip(wanted, plans, strict=True) for piece in pieces]
+        ranges: dict[str, builtins.list[tuple[int, int]]] = {}
+        for fetch in wanted:
+            ranges.setdefault(fetch.key, []).extend(fetch.ranges)
+        plans = {key: plan(mine) for key, mine in ranges.items()}
+        jobs = [(key, piece.start, piece.stop) for key, pieces in plans.items() for piece in pieces]
         data = iter(self._requests.workers.map(self._get_range, jobs))
-        found = []
-        for fetch, pieces in zip(wanted, plans, strict=True):
-            found.append(cut(fetch.ranges, pieces, [next(data) for _ in pieces]))
-        return found
+        found = {key: [next(data) for _ in pieces] for key, pieces in plans.items()}
+        return [cut(fetch.ranges, plans[fetch.key], found[fetch.key]) for fetch in wanted]
 
     def _get_range(self, job: tuple[str, int, int]) -> Buffer:
         key, start, stop = job
