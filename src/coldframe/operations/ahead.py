@@ -8,7 +8,7 @@ otherwise, but where a stretch ends just between two slices. A little is always 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -29,17 +29,13 @@ AT_ONCE = 8 * 1024 * 1024
 
 
 class Ahead(Reader):
-    """A reader that has some byte ranges already, and asks another for everything else."""
+    """A reader that has some byte ranges already, of `distinct` objects, and asks another for everything else."""
 
     def __init__(self, reader: Reader, wanted: Sequence[Fetch]) -> None:
         self.distant = reader.distant
         self._reader = reader
         self._have: dict[tuple[str, int, int], Buffer] = {}
-        spans: dict[str, dict[tuple[int, int], None]] = {}
-        for item in wanted:  # slices that were cut out of one lie in the same object
-            spans.setdefault(item.key, {}).update(dict.fromkeys(item.ranges))
-        distinct = [Fetch(key, list(ranges)) for key, ranges in spans.items()]
-        for item, payloads in zip(distinct, reader.fetch(distinct), strict=True):
+        for item, payloads in zip(wanted, reader.fetch(wanted), strict=True):
             for (start, stop), payload in zip(item.ranges, payloads, strict=True):
                 self._have[item.key, start, stop] = payload
 
@@ -90,20 +86,32 @@ def ahead(
     if not reader.distant or first > last or version.record.sorted != ASCENDING:
         return reader
     inside, ends = _stretch(version, first, last)
-    wanted = _parts(version, inside, columns)
-    if sum(part.size for part in wanted) > AT_ONCE:
-        wanted = _parts(version, ends, columns if surely is None else surely)
-    return Ahead(reader, [fetch_of(part) for part in wanted]) if wanted else reader
+    wanted = _fetches(version, inside, columns)
+    if size(wanted) > AT_ONCE:
+        wanted = _fetches(version, ends, columns if surely is None else surely)
+    return Ahead(reader, wanted) if wanted else reader
 
 
-def _parts(version: Version, slices: list[Slices], columns: NDArray[np.intp] | None) -> list[Part]:
+def distinct(wanted: Iterable[Fetch]) -> list[Fetch]:
+    """The same, with no range of an object twice: slices that were cut out of one lie in the same object."""
+    spans: dict[str, dict[tuple[int, int], None]] = {}
+    for item in wanted:
+        spans.setdefault(item.key, {}).update(dict.fromkeys(item.ranges))
+    return [Fetch(key, list(ranges)) for key, ranges in spans.items()]
+
+
+def size(wanted: Iterable[Fetch]) -> int:
+    """How many bytes are wanted."""
+    return sum(stop - start for item in wanted for start, stop in item.ranges)
+
+
+def _fetches(version: Version, slices: list[Slices], columns: NDArray[np.intp] | None) -> list[Fetch]:
     """What has to be fetched for some columns of slices."""
     schema = version.contents.schema()
     parts: list[Part] = []
     for one in slices:
-        assembly = Assembly(schema, columns, one.rows)
-        parts += [part for part in wanted_parts(version, assembly, one, 0, 0, one.rows, None) if part.inlined is None]
-    return parts
+        parts += wanted_parts(version, Assembly(schema, columns, one.rows), one, 0, 0, one.rows, None)
+    return distinct(fetch_of(part) for part in parts if part.inlined is None)
 
 
 def _stretch(version: Version, first: int, last: int) -> tuple[list[Slices], list[Slices]]:

@@ -18,7 +18,7 @@ from coldframe.format.checksums import Damage
 from coldframe.format.codecs.linear import Numbers
 from coldframe.format.columns import ColumnDecoder, Record
 from coldframe.format.dtypes import DType
-from coldframe.operations.ahead import AT_ONCE, Ahead
+from coldframe.operations.ahead import AT_ONCE, Ahead, distinct, size
 from coldframe.operations.rows import (
     Part,
     SharedDictionaries,
@@ -103,7 +103,8 @@ class SliceColumns:
         found = [self._find(index, columns) for index in slices]
         wanted = [segment.fetch for each in found for segment in each.segments if segment.inlined is None]
         wanted += [fetch_of(part) for each in found for part in each.parts if part.inlined is None]
-        if wanted and sum(stop - start for fetch in wanted for start, stop in fetch.ranges) <= AT_ONCE:
+        wanted = distinct(wanted)
+        if wanted and size(wanted) <= AT_ONCE:
             self._reader = Ahead(self._reader, wanted)
 
     def decode(self, fetched: Fetched) -> list[Column]:
