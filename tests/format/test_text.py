@@ -79,12 +79,28 @@ def test_rows_cut_from_a_large_table_do_not_drag_its_dictionary_along():
     assert_same(read(write(table(repeated))), table(repeated))
 
 
-def test_plain_columns_that_only_seem_to_repeat_fall_back_slice_by_slice():
-    values = [f"unique {i}" if 8000 <= i < 9000 else f"{i % 10}" for i in range(20_000)]
-    written = write(table(plain(values)), 1000)
-    found = [int(s.blocks["codec"][0]) for s in written.segments]
-    assert found == [ids.DICTIONARY] * 8 + [ids.STRINGS] + [ids.DICTIONARY] * 11
-    assert_same(read(written), table(plain(values)))
+def test_plain_strings_that_repeat_are_coded_once_for_all_slices():
+    rng = np.random.default_rng(0)
+    values = [f"name number {i}" for i in rng.integers(0, 3000, 40_000)]
+    missing = np.where(rng.random(40_000) < 0.1, rng.integers(-2, 0, 40_000), 0)
+    kept = ["" if gone else value for value, gone in zip(values, missing, strict=True)]
+    written = write(table(plain(kept, missing)), 10_000)
+    assert [int(s.blocks["codec"][0]) for s in written.segments] == [ids.DICTIONARY] * 4
+    assert written.shared is not None
+    assert_same(read(written), table(plain(kept, missing)))
+
+
+@pytest.mark.parametrize(("distinct", "codec"), [(20_000, ids.DICTIONARY), (40_000, ids.STRINGS)])
+def test_how_often_strings_repeat_is_told_by_a_sample(distinct, codec):
+    """Ten times each is worth while, five times is not."""
+    values = [f"{i}" for i in np.random.default_rng(0).integers(0, distinct, 210_000)]
+    assert codecs(plain(values)) == {codec}
+
+
+def test_plain_columns_that_only_seem_to_repeat_are_stored_as_they_are():
+    values = [f"unique {i}" if 20_000 <= i < 180_000 else "a" for i in range(200_000)]
+    values[66_000:84_000] = values[116_000:134_000] = ["a"] * 18_000
+    assert codecs(plain(values)) == {ids.STRINGS}
 
 
 def test_each_column_finds_its_own_dictionary():

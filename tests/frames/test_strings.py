@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coldframe.exceptions import ArcticException
 from coldframe.format.table import NAN, NONE, StringColumn
 from coldframe.frames import strings
 from coldframe.frames.refusals import Place
@@ -92,6 +93,27 @@ def test_hardly_any_repeats():
     check(column)
     assert column.codes is None
     same(strings.to_objects(column), objects)
+
+
+@pytest.mark.parametrize("rows", [2000, 200_000])
+@pytest.mark.parametrize("missing", [[], [None, np.nan, float("nan"), np.float32("nan")], [None]])
+def test_objects_of_their_own_that_repeat(rows, missing):
+    rng = np.random.default_rng(0)
+    objects = array([f"value {i}" for i in rng.integers(0, 100, rows)])
+    if missing:
+        objects[::7] = array(missing)[rng.integers(0, len(missing), len(objects[::7]))]
+    column = strings.from_objects(objects, PLACE)
+    check(column)
+    assert len(column.values) == 100
+    same(strings.to_objects(column), objects)
+
+
+@pytest.mark.parametrize("odd", [1, True, 1.5, b"x", pd.NA, ["list"]])
+def test_one_value_among_objects_of_their_own_that_is_no_string(odd):
+    objects = array([f"value {i % 100}" for i in range(5000)])
+    objects[4321] = odd
+    with pytest.raises(ArcticException, match="4321"):
+        strings.from_objects(objects, PLACE)
 
 
 def test_first_seen_comes_first():

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from coldframe.format import choice
 from coldframe.format.codecs import dictionary, ids, strings
+from coldframe.format.repetition import SAMPLE, spread, worth_numbering
 from coldframe.format.table import NONE, StringColumn
 
 EMBEDDED = 4096
 """A dictionary that encodes to no more bytes than this is part of every block."""
 _FEW = 8
 """So few rows are stored as they are."""
-_SAMPLE = 4096
-_REPEATS = 8
-"""Plain strings are worth coding where each occurs this often."""
 
 
 class TextPayload(NamedTuple):
@@ -69,27 +67,16 @@ class Coded:
 
 
 class Plain:
-    """A column stored as its strings; `local`: coded slice by slice where they repeat."""
+    """A column stored as its strings."""
 
-    def __init__(self, column: StringColumn, *, local: bool) -> None:
+    def __init__(self, column: StringColumn) -> None:
         self._column = column
-        self._local = local
 
     def encode(self, start: int, stop: int) -> TextPayload:
         """The rows from `start` to `stop` as a block."""
         column = self._column.rows(start, stop)
-        missing = column.missing
-        nulls = 0 if missing is None else int(np.count_nonzero(missing))
-        if self._local:
-            coded = column.values.dictionary_encode()
-            if len(coded.dictionary) * _REPEATS <= len(column):
-                codes = np.asarray(coded.indices)
-                if nulls and missing is not None:
-                    codes = np.where(missing == 0, codes, missing.astype(np.int32))
-                how = choice.choose_codes(codes) if len(codes) > dictionary.FEW else None
-                data = dictionary.encode(np.ascontiguousarray(codes), strings.encode(coded.dictionary), how)
-                return TextPayload(ids.DICTIONARY, data, nulls)
-        return TextPayload(ids.STRINGS, strings.encode(column.values, missing if nulls else None), nulls)
+        nulls = 0 if column.missing is None else int(np.count_nonzero(column.missing))
+        return TextPayload(ids.STRINGS, strings.encode(column.values, column.missing if nulls else None), nulls)
 
     def width(self) -> float:
         """About how many bytes a row takes."""
@@ -135,7 +122,9 @@ def plan(column: StringColumn, *, shared: bool, number: int) -> tuple[TextPlan, 
         The second is the encoded dictionary, if it belongs into the dictionary segment.
     """
     if column.codes is None:
-        return Plain(column, local=_repeats(column.values)), None
+        if not _repeats(column.values):
+            return Plain(column), None
+        column = _coded(column)
     values, codes = _compact(column.values, np.asarray(column.codes, np.int32))
     if len(values) * 2 > len(codes) or len(codes) < _FEW:
         return _gathered(values, codes), None
@@ -150,10 +139,10 @@ def plan(column: StringColumn, *, shared: bool, number: int) -> tuple[TextPlan, 
 
 def _gathered(values: Any, codes: NDArray[Any]) -> TextPlan:
     if len(codes) == len(values) and np.array_equal(codes, np.arange(len(codes), dtype=np.int32)):
-        return Plain(StringColumn(values), local=False)
+        return Plain(StringColumn(values))
     if not len(values):
         blank = pa.array([""] * len(codes), values.type)
-        return Plain(StringColumn(blank, None, codes.astype(np.int8)), local=False)
+        return Plain(StringColumn(blank, None, codes.astype(np.int8)))
     return Gathered(values, codes)
 
 
@@ -172,16 +161,24 @@ def _compact(values: Any, codes: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
     return values.take(pa.array(np.flatnonzero(used))), renumbered[codes]
 
 
+def _coded(column: StringColumn) -> StringColumn:
+    """The same strings as codes of distinct ones."""
+    encoded = column.values.dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    if column.missing is not None:
+        codes = np.where(column.missing == 0, codes, column.missing)
+    return StringColumn(encoded.dictionary, codes.astype(np.int32, copy=False))
+
+
 def _repeats(values: Any) -> bool:
-    """Whether plain strings seem to repeat enough to be coded slice by slice."""
+    """Whether plain strings seem to repeat enough to be coded."""
     rows = len(values)
     if rows < 64:
         return False
     part = values
-    if rows > _SAMPLE:
-        starts = np.linspace(0, rows - _SAMPLE // 4, 4).astype(int).tolist()
-        part = pa.concat_arrays([values.slice(start, _SAMPLE // 4) for start in starts])
-    return len(part.unique()) * _REPEATS <= len(part)
+    if rows > SAMPLE:
+        part = pa.concat_arrays([values.slice(start, SAMPLE // 4) for start in spread(rows)])
+    return worth_numbering(rows, len(part), len(part.unique()))
 
 
 def _mean_length(values: Any) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from coldframe.exceptions import UserInputException
 from coldframe.format.occurrences import occurrences
+from coldframe.format.repetition import SAMPLE, spread, worth_numbering
 from coldframe.format.table import NAN, NONE, StringColumn
 from coldframe.frames import refusals
 from coldframe.frames.refusals import Place
@@ -46,7 +47,8 @@ def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.Dateti
     sample = addresses[:_SAMPLE]
     expected = len(pd.unique(sample)) if len(sample) > 1024 else 0
     if expected > 0.9 * len(sample):
-        return _plain(values, place)
+        found = _by_value(values, place)
+        return _plain(values, place) if found is None else found
     codes, objects = _by_identity(addresses, values, expected)
     kinds = set(map(type, objects))
     if not kinds <= _PLAIN:
@@ -80,6 +82,29 @@ def _coded(
         to[is_string] = distinct.indices.to_numpy()
         to[~is_string] = [NONE if value is None else NAN for value in objects if type(value) is not str]
     return StringColumn(distinct.dictionary, to.take(codes))
+
+
+def _by_value(values: NDArray[Any], place: Place) -> StringColumn | None:
+    """Strings of which each row is an object of its own, and yet often the same one; None where that is not so."""
+    part = values
+    if len(values) > SAMPLE:
+        part = np.concatenate([values[start : start + SAMPLE // 4] for start in spread(len(values))])
+    try:
+        if not worth_numbering(len(values), len(part), len(pd.unique(part))):
+            return None
+        places, objects = pd.factorize(values)
+    except TypeError:  # what has no hash is no string, and is refused where each is looked at
+        return None
+    if set(map(type, objects)) != {str}:
+        return None
+    codes = places.astype(np.int32)
+    lacking = np.flatnonzero(codes < 0)
+    if len(lacking):
+        gone: Any = values[lacking]
+        if not set(map(type, gone)) <= _FLOATS | {_NONE_TYPE}:
+            return None
+        codes[lacking] = np.where(gone == None, NONE, NAN)  # noqa: E711 -- element by element
+    return StringColumn(_arrow(objects, values, place), codes)
 
 
 def _plain(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
