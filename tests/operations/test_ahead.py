@@ -12,7 +12,7 @@ from tests.operations.states import canonical, library
 
 from coldframe.catalog import manifest
 from coldframe.library import Library
-from coldframe.operations import ahead, slice_columns
+from coldframe.operations import ahead
 from coldframe.query.builder import QueryBuilder
 from coldframe.query.expressions import col
 from coldframe.stores.base import Limits
@@ -88,7 +88,6 @@ def test_one_or_two_slices_are_one_round_trip(far, span):
 
 def test_a_query_looks_at_the_times_of_both_ends_at_once(far, monkeypatch):
     monkeypatch.setattr(ahead, "AT_ONCE", 0)
-    monkeypatch.setattr(slice_columns, "AT_ONCE", 0)
     store, lib = far
     query = QueryBuilder()[col("b") > 0]
     found = lib.read("s", date_range=(second(6), second(29)), columns=["a"], query_builder=query).data
@@ -126,7 +125,7 @@ def test_slices_that_statistics_rule_out_are_not_fetched(far):
 
 
 def test_of_much_the_columns_of_conditions_come_first(far, monkeypatch):
-    monkeypatch.setattr(slice_columns, "AT_ONCE", 100)
+    monkeypatch.setattr(ahead, "AT_ONCE", 100)
     store, lib = far
     assert len(lib.read("s", columns=["a"], query_builder=QueryBuilder()[col("b") % 7 == 40]).data) == 0
     assert sum(map(len, store.asked)) == 10, "one column of ten slices, and no other, for no row is left"

@@ -52,6 +52,16 @@ class StringColumn(msgspec.Struct):
         missing = None if self.missing is None else self.missing[start:stop]
         return StringColumn(self.values.slice(start, stop - start), None, missing)
 
+    def coded(self) -> StringColumn:
+        """The same rows with a code each, and each value once."""
+        if self.codes is not None:
+            return self
+        encoded = self.values.dictionary_encode()
+        codes = np.asarray(encoded.indices)
+        if self.missing is not None:
+            codes = np.where(self.missing == 0, codes, self.missing)
+        return StringColumn(encoded.dictionary, codes.astype(np.int32, copy=False))
+
     def plain(self) -> StringColumn:
         """The same rows with each one's value in place."""
         if self.codes is None:

@@ -124,7 +124,7 @@ def plan(column: StringColumn, *, shared: bool, number: int) -> tuple[TextPlan, 
     if column.codes is None:
         if not _repeats(column.values):
             return Plain(column), None
-        column = _coded(column)
+        column = column.coded()
     values, codes = _compact(column.values, np.asarray(column.codes, np.int32))
     if len(values) * 2 > len(codes) or len(codes) < _FEW:
         return _gathered(values, codes), None
@@ -159,15 +159,6 @@ def _compact(values: Any, codes: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
     renumbered[:-2] = np.cumsum(used) - 1
     renumbered[-2:] = (-2, NONE)
     return values.take(pa.array(np.flatnonzero(used))), renumbered[codes]
-
-
-def _coded(column: StringColumn) -> StringColumn:
-    """The same strings as codes of distinct ones."""
-    encoded = column.values.dictionary_encode()
-    codes = np.asarray(encoded.indices)
-    if column.missing is not None:
-        codes = np.where(column.missing == 0, codes, column.missing)
-    return StringColumn(encoded.dictionary, codes.astype(np.int32, copy=False))
 
 
 def _repeats(values: Any) -> bool:

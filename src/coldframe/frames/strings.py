@@ -22,7 +22,6 @@ from coldframe.frames import refusals
 from coldframe.frames.refusals import Place
 from coldframe.parallel import map_jobs
 
-_SAMPLE = 1 << 16
 _FLOATS = frozenset({float, np.float16, np.float32, np.float64})
 _NONE_TYPE = type(None)
 _PLAIN = frozenset({str, _NONE_TYPE}) | _FLOATS
@@ -44,7 +43,7 @@ def from_objects(values: NDArray[Any], place: Place) -> StringColumn | pd.Dateti
     if len(values) == 0:
         return StringColumn(_empty(), np.empty(0, dtype=np.int32))
     addresses = _addresses(values)
-    sample = addresses[:_SAMPLE]
+    sample = addresses[:SAMPLE]
     expected = len(pd.unique(sample)) if len(sample) > 1024 else 0
     if expected > 0.9 * len(sample):
         found = _by_value(values, place)

@@ -18,7 +18,7 @@ from coldframe.catalog.records import ASCENDING
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.assembly import Assembly
-from coldframe.operations.rows import Part, fetch_of, wanted_parts
+from coldframe.operations.rows import fetch_of, wanted_parts
 from coldframe.stores.base import Buffer, Entry, Fetch, Reader, Stored
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ AT_ONCE = 8 * 1024 * 1024
 
 
 class Ahead(Reader):
-    """A reader that has some byte ranges already, of `distinct` objects, and asks another for everything else."""
+    """A reader that has some byte ranges already, and asks another for everything else."""
 
     def __init__(self, reader: Reader, wanted: Sequence[Fetch]) -> None:
         self.distant = reader.distant
@@ -86,32 +86,35 @@ def ahead(
     if not reader.distant or first > last or version.record.sorted != ASCENDING:
         return reader
     inside, ends = _stretch(version, first, last)
-    wanted = _fetches(version, inside, columns)
-    if size(wanted) > AT_ONCE:
-        wanted = _fetches(version, ends, columns if surely is None else surely)
+    wanted = few(_fetches(version, inside, columns))
+    if wanted is None:
+        wanted = list(_fetches(version, ends, columns if surely is None else surely))
     return Ahead(reader, wanted) if wanted else reader
 
 
-def distinct(wanted: Iterable[Fetch]) -> list[Fetch]:
-    """The same, with no range of an object twice: slices that were cut out of one lie in the same object."""
+def few(wanted: Iterable[Fetch]) -> list[Fetch] | None:
+    """What is wanted, if that is little; None as soon as it turns out to be much.
+
+    No range of an object is there twice: slices that were cut out of one lie in the same object.
+    """
     spans: dict[str, dict[tuple[int, int], None]] = {}
+    left = AT_ONCE
     for item in wanted:
-        spans.setdefault(item.key, {}).update(dict.fromkeys(item.ranges))
+        mine = spans.setdefault(item.key, {})
+        new = [span for span in item.ranges if span not in mine]
+        mine.update(dict.fromkeys(new))
+        left -= sum(stop - start for start, stop in new)
+        if left < 0:
+            return None
     return [Fetch(key, list(ranges)) for key, ranges in spans.items()]
 
 
-def size(wanted: Iterable[Fetch]) -> int:
-    """How many bytes are wanted."""
-    return sum(stop - start for item in wanted for start, stop in item.ranges)
-
-
-def _fetches(version: Version, slices: list[Slices], columns: NDArray[np.intp] | None) -> list[Fetch]:
+def _fetches(version: Version, slices: list[Slices], columns: NDArray[np.intp] | None) -> Iterator[Fetch]:
     """What has to be fetched for some columns of slices."""
     schema = version.contents.schema()
-    parts: list[Part] = []
     for one in slices:
-        parts += wanted_parts(version, Assembly(schema, columns, one.rows), one, 0, 0, one.rows, None)
-    return distinct(fetch_of(part) for part in parts if part.inlined is None)
+        parts = wanted_parts(version, Assembly(schema, columns, one.rows), one, 0, 0, one.rows, None)
+        yield from (fetch_of(part) for part in parts if part.inlined is None)
 
 
 def _stretch(version: Version, first: int, last: int) -> tuple[list[Slices], list[Slices]]:

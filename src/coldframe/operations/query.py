@@ -183,7 +183,7 @@ def _planned(
     plan = make_plan(query, schema, columns=wanted.columns, date_range_given=wanted.times is not None)
     if wanted.times is not None and is_timeseries(schema):
         # Which rows are wanted of the other columns is for the conditions to say: only the times are sure.
-        columns = np.sort(schema.place[[0, *(column for column in plan.columns if column)]])
+        columns = np.sort(schema.place[sorted({0, *plan.columns})])
         reader = ahead(reader, version, *wanted.times.in_unit(schema.dtype(0).unit), columns, schema.place[:1])
     start, stop = rows_wanted(reader, version, schema, wanted)
     return source(reader, version, start, stop), plan

@@ -18,7 +18,7 @@ from coldframe.format.checksums import Damage
 from coldframe.format.codecs.linear import Numbers
 from coldframe.format.columns import ColumnDecoder, Record
 from coldframe.format.dtypes import DType
-from coldframe.operations.ahead import AT_ONCE, Ahead, distinct, size
+from coldframe.operations.ahead import Ahead, few
 from coldframe.operations.rows import (
     Part,
     SharedDictionaries,
@@ -100,12 +100,14 @@ class SliceColumns:
 
     def fetch_ahead(self, slices: Sequence[int], columns: Sequence[int]) -> None:
         """Get the bytes of some columns of some slices at once and keep them, if they are few."""
-        found = [self._find(index, columns) for index in slices]
-        wanted = [segment.fetch for each in found for segment in each.segments if segment.inlined is None]
-        wanted += [fetch_of(part) for each in found for part in each.parts if part.inlined is None]
-        wanted = distinct(wanted)
-        if wanted and size(wanted) <= AT_ONCE:
+        wanted = few(fetch for index in slices for fetch in self._fetches(index, columns))
+        if wanted:
             self._reader = Ahead(self._reader, wanted)
+
+    def _fetches(self, index: int, columns: Sequence[int]) -> Iterator[Fetch]:
+        found = self._find(index, columns)
+        yield from (segment.fetch for segment in found.segments if segment.inlined is None)
+        yield from (fetch_of(part) for part in found.parts if part.inlined is None)
 
     def decode(self, fetched: Fetched) -> list[Column]:
         """The columns, in the order in which they were wanted."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coldframe.format.occurrences import occurrences
 from coldframe.format.table import StringColumn
-from coldframe.query.columns import NAT, Column, coded
+from coldframe.query.columns import NAT, Column
 from coldframe.query.keys import Pool
 from coldframe.query.literals import FLOAT64
 from coldframe.query.missing import missing_by_mask, reduced
@@ -40,7 +40,7 @@ class Values:
     def __init__(self, column: Column) -> None:
         data = column.data
         if isinstance(data, StringColumn):
-            column = Column(column.dtype, coded(data), column.valid)
+            column = Column(column.dtype, data.coded(), column.valid)
         self.column = column
         kind = column.dtype.kind
         self.present: Groups | None = None

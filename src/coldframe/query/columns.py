@@ -141,29 +141,6 @@ def take_strings(column: StringColumn, rows: Rows) -> StringColumn:
     return StringColumn(column.values.take(pa.array(rows)), None, missing)
 
 
-def coded(column: StringColumn) -> StringColumn:
-    """The same strings with a code per row."""
-    if column.codes is not None:
-        return column
-    encoded = column.values.dictionary_encode()
-    codes = encoded.indices.to_numpy().astype(np.int32, copy=False)
-    if column.missing is not None:
-        codes = np.where(column.missing != 0, column.missing, codes).astype(np.int32)
-    return StringColumn(encoded.dictionary, codes)
-
-
-def plain(column: StringColumn) -> StringColumn:
-    """The same strings, one by one."""
-    if column.codes is None:
-        return column
-    if not len(column.values):
-        values = pa.array(np.full(len(column), "", dtype=object), type=column.values.type)
-    else:
-        values = column.values.take(pa.array(np.maximum(column.codes, 0)))
-    missing = np.minimum(column.codes, 0).astype(np.int8)
-    return StringColumn(values, None, missing if missing.any() else None)
-
-
 def recoded(values: pa.Array, codes: NDArray[Any]) -> StringColumn:
     """A coded column from values that may repeat or be null."""
     encoded = values.dictionary_encode()
@@ -184,9 +161,9 @@ def stack_strings(pieces: list[StringColumn]) -> StringColumn:
         return pieces[0]
     in_place = sum(len(piece) for piece in pieces if piece.codes is None)
     if in_place and in_place <= sum(len(piece) for piece in pieces if piece.codes is not None and len(piece.values)):
-        pieces = [coded(piece) for piece in pieces]
+        pieces = [piece.coded() for piece in pieces]
     elif in_place:
-        pieces = [plain(piece) for piece in pieces]
+        pieces = [piece.plain() for piece in pieces]
         values = pa.concat_arrays([piece.values for piece in pieces])
         if all(piece.missing is None for piece in pieces):
             return StringColumn(values)
@@ -264,7 +241,7 @@ def blanked(column: Column) -> Column:
     if column.valid.all():
         return Column(column.dtype, column.data)
     if isinstance(column.data, StringColumn):
-        strings = coded(column.data)
+        strings = column.data.coded()
         codes = cast("NDArray[Any]", strings.codes)
         return Column(column.dtype, StringColumn(strings.values, np.where(column.valid | (codes < 0), codes, NONE)))
     data = np.where(column.valid, column.data, column.data.dtype.type(blank(column.dtype)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from coldframe.exceptions import UserInputException
 from coldframe.format.dtypes import DType
 from coldframe.format.table import NAN, StringColumn
-from coldframe.query.columns import NAT, Column, coded, recoded, stack_strings
+from coldframe.query.columns import NAT, Column, recoded, stack_strings
 from coldframe.query.comparing import rescaled
 from coldframe.query.literals import STRING
 from coldframe.query.missing import derived, lacking
@@ -110,7 +110,7 @@ def choose(condition: NDArray[Any], left: Column, right: Column, dtype: DType) -
 
 
 def _choose_strings(condition: NDArray[Any], left: StringColumn, right: StringColumn) -> StringColumn:
-    one, other = coded(left), coded(right)
+    one, other = left.coded(), right.coded()
     both = stack_strings([one, other])
     codes: Any = both.codes
     return StringColumn(both.values, np.where(condition, codes[: len(one)], codes[len(one) :]))
@@ -161,7 +161,7 @@ def fill(column: Column, value: Any, dtype: DType) -> Column:
     if dtype.kind == "string":
         if not missing.any():
             return Column(dtype, column.data)
-        strings = coded(column.data)
+        strings = column.data.coded()
         both = stack_strings([strings, StringColumn(pa.array([value], pa.large_string()), np.zeros(1, np.int32))])
         codes: Any = both.codes
         return Column(dtype, StringColumn(both.values, np.where(missing, codes[-1], codes[:-1])))
@@ -224,7 +224,7 @@ def _check_fits(data: NDArray[Any], fits: NDArray[Any], dtype: DType) -> None:
 
 
 def _parse(column: Column, dtype: DType) -> Column:
-    strings = coded(column.data)
+    strings = column.data.coded()
     codes: Any = strings.codes
     target: Any = _arrow_type(dtype)
     # A dictionary may hold strings that no row has, such as the blanks beneath missing ones.

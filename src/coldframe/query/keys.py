@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
 from coldframe.format.table import NAN, NONE, StringColumn
-from coldframe.query.columns import Column, coded, no_strings
+from coldframe.query.columns import Column, no_strings
 
 _DENSE = 1 << 22
 """Keys within a range up to this long are numbered by their distance from its start, without hashing."""
@@ -227,7 +227,7 @@ class Key:
     def ready(self, column: Column) -> tuple[Column, NDArray[Any] | None]:
         """The column as it is numbered, and where keys are present (None: everywhere); in worker threads."""
         if isinstance(column.data, StringColumn):
-            column = Column(column.dtype, coded(column.data), column.valid)
+            column = Column(column.dtype, column.data.coded(), column.valid)
             codes = cast("NDArray[Any]", column.data.codes)
             if column.valid is None and int(codes.min(initial=0)) >= 0:
                 return column, None

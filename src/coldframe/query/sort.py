@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from coldframe.format.table import StringColumn
-from coldframe.query.columns import Column, coded
+from coldframe.query.columns import Column
 
 
 def ranks(column: Column) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -17,7 +17,7 @@ def ranks(column: Column) -> tuple[NDArray[Any], NDArray[Any]]:
     missing = column.missing()
     data = column.data
     if isinstance(data, StringColumn):
-        strings = coded(data)
+        strings = data.coded()
         position = np.empty(len(strings.values), dtype=np.int64)
         position[pc.sort_indices(strings.values).to_numpy()] = np.arange(len(strings.values))
         return np.append(position, [0, 0])[cast("NDArray[Any]", strings.codes)], missing

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from coldframe.format.table import NONE, StringColumn
-from coldframe.query.columns import Column, coded, missing_strings, plain, recoded, translate
+from coldframe.query.columns import Column, missing_strings, recoded, translate
 from coldframe.query.literals import INT64, STRING
 from coldframe.query.missing import derived
 
@@ -123,7 +123,7 @@ def _match_slowly(values: pa.Array, search: Callable[[str], Any]) -> pa.Array:
 
 def compare_strings(op: str, left: Column, right: Column) -> Mask:
     """Two columns of strings compared row by row; missing values compare false, but `!=` holds."""
-    one, other = plain(left.data), plain(right.data)
+    one, other = left.data.plain(), right.data.plain()
     mask = _COMPARE[op](one.values, other.values).to_numpy(zero_copy_only=False)
     gone = missing_strings(left.data) | missing_strings(right.data)
     mask = mask | gone if op == "NE" else mask & ~gone
@@ -144,7 +144,7 @@ def transform(column: Column, change: Callable[[pa.Array], pa.Array]) -> Column:
 
 def lengths(column: Column) -> Column:
     """The number of characters of each string."""
-    strings = coded(column.data)
+    strings = column.data.coded()
     counts = pc.utf8_length(strings.values).to_numpy(zero_copy_only=False).astype(np.int64)
     codes: Any = strings.codes
     return derived(INT64, np.append(counts, [0, 0])[codes], column, gone=codes < 0)
@@ -190,6 +190,6 @@ def _replaced(values: pa.Array, pattern: str, text: str, *, regex: bool) -> pa.A
 
 def positions_in(pool: pa.Array, column: StringColumn) -> NDArray[Any]:
     """For each row the position of its string in a pool that holds it; `NONE` and `NAN` stay."""
-    strings = coded(column)
+    strings = column.coded()
     mapping = pc.index_in(strings.values, value_set=pool).fill_null(NONE).to_numpy(zero_copy_only=False)
     return translate(mapping, cast("NDArray[Any]", strings.codes))
