@@ -16,13 +16,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # What each part of the package may import besides itself. A part is a folder or a module of `coldframe/`; those that
 # are not named here are the API, which stands on top. Nothing but the API and the tests may use `testing`.
-BOTTOM = {"cached", "exceptions", "parallel", "config", "logs", "quota", "workers"}
+BOTTOM = {"cached", "exceptions", "parallel", "config", "logs", "memory", "quota", "workers"}
 MAY_IMPORT: dict[str, set[str]] = {
     "cached": set(),
     "exceptions": set(),
     "parallel": {"config", "quota", "workers"},
     "config": {"logs"},
     "logs": set(),
+    "memory": set(),
     "quota": set(),
     "workers": set(),
     "stores": BOTTOM,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,24 +152,30 @@ def payloads(segment: EncodedSegment, blocks: NDArray[Any]) -> list[memoryview]:
     return [view[int(b["offset"]) : int(b["offset"] + b["length"])] for b in blocks]
 
 
-def add(assembly: Assembly, written: Written, start: int, stop: int, at: int) -> None:
-    """Add rows `start` to `stop` of what was written to an assembly, as its rows from `at` on."""
+def add(
+    assembly: Assembly, written: Written, start: int, stop: int, at: int, *, placing: Callable[[], bool] | None = None
+) -> int:
+    """Add rows `start` to `stop` of what was written to an assembly, as its rows from `at` on.
+
+    Where `placing` says so, a payload is first put where it may be put; the number of those that were.
+    """
+    placed = 0
     for begin, rows, segments in written.slices:
         first, last = max(start, begin), min(stop, begin + rows)
         if first > last or (first == last and rows):
             continue
         for segment in segments:
             blocks = segment.blocks[assembly.wanted(segment.blocks, written.schema)]
-            assembly.add(
-                written.schema,
-                blocks,
-                payloads(segment, blocks),
-                rows=rows,
-                from_row=first - begin,
-                to_row=last - begin,
-                at=at + first - start,
-                dictionaries=written.dictionaries,
-            )
+            where = {"rows": rows, "from_row": first - begin, "to_row": last - begin, "at": at + first - start}
+            found = payloads(segment, blocks)
+            if placing is not None:
+                for number, place in enumerate(assembly.places(written.schema, blocks, **where)):
+                    if place is not None and placing():
+                        place[:] = found[number]
+                        found[number] = place
+                        placed += 1
+            assembly.add(written.schema, blocks, found, dictionaries=written.dictionaries, **where)
+    return placed
 
 
 def read(written: Written, columns: NDArray[Any] | None = None, start: int = 0, stop: int | None = None) -> Table:

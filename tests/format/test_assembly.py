@@ -41,12 +41,54 @@ def ints(*columns: list[int], names: str = "abcdef", dtype: DType = INT) -> Tabl
     return Table(Schema.of(list(names[: len(columns)]), [dtype] * len(columns)), values.shape[1], [Band(values)])
 
 
+def noise(columns: int, rows: int) -> Table:
+    """Integers that no codec packs."""
+    values = np.random.default_rng(1).integers(-(2**63), 2**63 - 1, (columns, rows))
+    return ints(*values.tolist())
+
+
 @given(tables(), st.sampled_from([1, 3, 50, 1000]), st.sampled_from([1, 2, 100]), st.sampled_from([1, 1000, 10**7]))
 def test_every_table_comes_back_bit_for_bit(table, slice_rows, columns_per_segment, segment_bytes):
     if table.rows > 60:
         slice_rows = max(slice_rows, 50)
     written = write(table, slice_rows, columns_per_segment=columns_per_segment, segment_bytes=segment_bytes)
     assert_same(read(written), table)
+
+
+@given(tables(), st.data())
+def test_payloads_may_be_put_in_their_places(table, data):
+    width = table.schema.width
+    stored = np.array(sorted(data.draw(st.sets(st.integers(0, width - 1)))) if width else [], int)
+    start = data.draw(st.integers(0, table.rows))
+    stop = data.draw(st.integers(start, table.rows))
+    written = write(table, data.draw(st.sampled_from([7, 50])), columns_per_segment=2, segment_bytes=500)
+    assembly = Assembly(written.schema, stored, stop - start)
+    add(assembly, written, start, stop, 0, placing=lambda: data.draw(st.booleans()))
+    assert_same(assembly.finish(), take(table.slice(start, stop), stored))
+
+
+def test_raw_numbers_have_a_place_of_their_own():
+    table = noise(3, 80_000)
+    written = write(table, 40_000)
+    assembly = Assembly(written.schema, None, table.rows)
+    assert add(assembly, written, 0, table.rows, 0, placing=lambda: True) == 6
+    assert_same(assembly.finish(), table)
+    # Of part of a slice there is no such place: its payload holds rows that are not wanted.
+    assert add(Assembly(written.schema, None, 5_000), written, 0, 5_000, 0, placing=lambda: True) == 0
+
+
+def test_a_payload_in_the_place_of_another_column_is_copied():
+    table = noise(2, 40_000)
+    [(_, _, [segment])] = write(table, 40_000).slices
+    assembly = Assembly(table.schema, None, table.rows)
+    where = {"rows": table.rows, "from_row": 0, "to_row": table.rows, "at": 0}
+    blocks = segment.blocks
+    first, second = assembly.places(table.schema, blocks, **where)
+    second[:] = payloads(segment, blocks)[0]
+    assembly.add(table.schema, blocks[:1], [second], **where)
+    assembly.add(table.schema, blocks[1:], payloads(segment, blocks[1:]), **where)
+    assert_same(assembly.finish(), table)
+    assert first.tobytes() == table.bands[0].values[0].tobytes()
 
 
 @given(tables(), st.data())

@@ -17,7 +17,8 @@ OURS = [
 ]
 NOT_OURS = [
     "POST /b/a?uploads", "PUT /b/a?partNumber=1&uploadId=2", "POST /b/a?uploadId=2", "DELETE /b/a?uploadId=2", "PUT /b",
-    "GET /b", "GET /b?prefix=x", "GET /b?location", "HEAD /b", "PUT /b/a?tagging", "GET /b/a?versionId=3", "POST /",
+    "GET /b", "GET /b?prefix=x", "GET /b?location", "HEAD /b", "PUT /b/a?tagging", "GET /b/a?versionId=3",
+    "GET /b/a?X-Amz-Date=1&versionId=3", "POST /",
 ]
 
 

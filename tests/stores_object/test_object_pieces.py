@@ -26,7 +26,7 @@ from coldframe.stores.credentials.values import Credentials, from_answer
 from coldframe.stores.object_errors import Attempted, Operation, explain
 from coldframe.stores.object_failures import TRANSIENT, Failure, Kind, understand
 from coldframe.stores.object_paths import escape, library_name, library_path, listing_start, unescape
-from coldframe.stores.object_ranges import cut, plan
+from coldframe.stores.object_ranges import Run, cut, lay, plan
 from coldframe.stores.object_retry import Patience
 from coldframe.stores.object_uri import parse
 from coldframe.workers import Workers
@@ -70,8 +70,31 @@ class TestRanges:
     def test_what_is_cut_is_what_was_wanted(self, spans, gap, piece, size):
         data = random.Random(size).randbytes(size)
         pieces = plan(spans, gap=gap, piece=piece)
-        fetched = [data[at.start : at.stop] for at in pieces]
+        fetched = [[Run(at.start, data[at.start : at.stop])] for at in pieces]
         assert [bytes(part) for part in cut(spans, pieces, fetched)] == [data[start:stop] for start, stop in spans]
+
+    @given(spans, st.integers(0, 40), st.integers(1, 100), st.sets(st.integers(0, 11)))
+    def test_what_is_cut_lies_where_it_was_wanted(self, spans, gap, piece, placed):
+        data = random.Random(1).randbytes(400)
+        pieces = plan(spans, gap=gap, piece=piece)
+        memory = [memoryview(bytearray(stop - start)) for start, stop in spans]
+        places = [Run(start, memory[at]) for at, (start, stop) in enumerate(spans) if at in placed and start < stop]
+        found = [lay(at, places) for at in pieces]
+        for at, runs in zip(pieces, found, strict=True):
+            position = at.start
+            for run in runs:
+                assert run.start == position
+                run.data[:] = data[position : position + len(run.data)]
+                position += len(run.data)
+            assert position == at.stop
+        parts = cut(spans, pieces, found)
+        assert [bytes(part) for part in parts] == [data[start:stop] for start, stop in spans]
+        alone = [at for at in placed if at < len(spans) and not any(
+            other != at and one[0] < spans[at][1] and spans[at][0] < one[1] for other, one in enumerate(spans))]
+        for at in alone:
+            assert bytes(memory[at]) == data[slice(*spans[at])]
+            if any(one.start <= spans[at][0] and spans[at][1] <= one.stop for one in pieces):
+                assert parts[at].obj is memory[at].obj
 
     @given(spans, st.integers(0, 40), st.integers(1, 100))
     def test_pieces_are_few_small_and_apart(self, spans, gap, piece):

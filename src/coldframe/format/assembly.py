@@ -24,6 +24,7 @@ from coldframe.format.dtypes import DType
 from coldframe.format.gather import Dictionaries, Gatherer
 from coldframe.format.schema import Schema
 from coldframe.format.table import Band, StringColumn, Table
+from coldframe.memory import bytes_of, result_array
 
 __all__ = ["Assembly", "Dictionaries"]
 
@@ -52,9 +53,9 @@ class _Target:
             kind = pa.large_binary() if dtype.kind == "binary" else pa.large_string()
             self.texts = [Gatherer(rows, kind) for _ in range(count)]
         elif count <= _OWN_ARRAYS and rows * dtype.storage.itemsize > _TALL:
-            self.arrays = [np.empty(rows, dtype.storage) for _ in range(count)]
+            self.arrays = [result_array(rows, dtype.storage) for _ in range(count)]
         else:
-            self.matrix = np.empty((count, rows), dtype.storage)
+            self.matrix = result_array((count, rows), dtype.storage)
 
     def column(self, position: int) -> NDArray[Any]:
         """The memory of one column, by its stored position in the result."""
@@ -73,10 +74,10 @@ class _Target:
         """Copy (columns, rows) values of the same type to neighbouring columns."""
         low, stop = position - self.first, at + values.shape[1]
         if self.matrix is not None:
-            np.copyto(self.matrix[low : low + len(values), at:stop], values)
+            _copy(self.matrix[low : low + len(values), at:stop], values)
             return
         for array, column in zip(self.arrays[low:], values, strict=False):
-            np.copyto(array[at:stop], column)
+            _copy(array[at:stop], column)
 
     def blank(self, position: int, at: int, rows: int) -> None:
         """Fill some rows of a column as if it had been there with no value."""
@@ -97,6 +98,11 @@ class _Target:
         if not self.dtype.fixed:
             return Band([text.finish() for text in self.texts])
         return Band(self.arrays if self.matrix is None else self.matrix, self.valid)
+
+
+def _copy(place: NDArray[Any], values: NDArray[Any]) -> None:
+    if place.__array_interface__["data"] != values.__array_interface__["data"]:  # else they were fetched to their place
+        np.copyto(place, values)
 
 
 class _Route:
@@ -185,6 +191,26 @@ class Assembly:
         np.cumsum(places >= 0, out=before[1:])
         first = blocks["first"].astype(np.intp)
         found: NDArray[np.bool_] = before[first + blocks["count"]] > before[first]
+        return found
+
+    def places(
+        self, source: Schema, blocks: NDArray[Any], *, rows: int, from_row: int, to_row: int, at: int
+    ) -> list[memoryview | None]:
+        """For each block where its bytes may be put as they come, if they are numbers as they will lie in the result.
+
+        The parameters are those of `add`, which then finds the payload in its place.
+        """
+        self._prepare()
+        route = self._route(source)
+        found: list[memoryview | None] = []
+        for first, count, codec, flags in blocks[["first", "count", "codec", "flags"]].tolist():
+            place = None
+            kind = kind_of(route.starts, first, count)
+            if codec == ids.RAW and not flags and to_row - from_row == rows and source.types[kind].fixed:
+                position = self._run(route, source.types[kind], first, count)
+                if position is not None:
+                    place = self._target(position).contiguous(position, count, at, rows)
+            found.append(None if place is None else bytes_of(place))
         return found
 
     def add(

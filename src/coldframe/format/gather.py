@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from coldframe.format.checksums import Buffer, Damage, checksum
 from coldframe.format.codecs import dictionary, ids, strings
 from coldframe.format.table import NAN, NONE, StringColumn
+from coldframe.memory import result_array
 
 Key = bytes | tuple[int, int]
 
@@ -126,7 +127,7 @@ class Gatherer:
             with self._lock:
                 codes = self._codes
                 if codes is None:
-                    codes = self._codes = np.empty(self._rows, dictionary.CODES)
+                    codes = self._codes = result_array(self._rows, dictionary.CODES)
         return codes
 
     def _position(self, embedded: bytes, number: int, dictionaries: Dictionaries | None) -> int:

@@ -33,6 +33,8 @@ WAVE = 32 * 1024 * 1024
 """At most about this many encoded bytes are held at once,"""
 DISTANT_WAVE = 128 * 1024 * 1024
 """or so many that are on their way from a store whose answers take their time."""
+PLACED = 1024 * 1024
+"""Of so many bytes of a segment a distant store is told where they go: what it puts there need not be copied."""
 MANY_OBJECTS = 256 * 1024
 """From so many rows on, Python objects are made while other columns are decoded."""
 
@@ -100,7 +102,7 @@ def load_slices(
     if objects is not None and stop - start >= MANY_OBJECTS and (wanted := objects()):
         meanwhile, parts = _texts_first(reader, assembly, parts, dictionaries, wanted)
     for wave in _waves(parts, WAVE):
-        fetch_parts(reader, wave)
+        fetch_parts(reader, wave, assembly)
         dictionaries.fetch(wave)
         small = len(wave) < SHARED_PARTS or sum(part.size for part in wave) < PARALLEL
         map_jobs(partial(decode_part, assembly, dictionaries), wave, inline=small, meanwhile=meanwhile)
@@ -171,7 +173,7 @@ def _load_from_afar(reader: Reader, assembly: Assembly, parts: list[Part], dicti
     """Decode each segment as soon as it is there, while others are on their way."""
 
     def load_part(part: Part) -> None:
-        fetch_parts(reader, [part])
+        fetch_parts(reader, [part], assembly)
         decode_part(assembly, dictionaries, part)
         part.payloads = []
 
@@ -263,17 +265,24 @@ def _waves(parts: list[Part], most: int) -> list[list[Part]]:
     return waves
 
 
-def fetch_parts(reader: Reader, parts: list[Part]) -> None:
-    """Give each part the bytes of its blocks."""
-    wanted = [(fetch_of(part), part.inlined) for part in parts]
+def fetch_parts(reader: Reader, parts: list[Part], assembly: Assembly | None = None) -> None:
+    """Give each part the bytes of its blocks, where it can be done straight to their places in an assembly."""
+    placing = assembly if reader.distant else None
+    wanted = [(fetch_of(part, placing), part.inlined) for part in parts]
     for part, payloads in zip(parts, fetch_pieces(reader, wanted), strict=True):
         part.payloads = payloads
 
 
-def fetch_of(part: Part) -> Fetch:
-    """What is to be fetched for a part."""
+def fetch_of(part: Part, assembly: Assembly | None = None) -> Fetch:
+    """What is to be fetched for a part, and where it goes in an assembly."""
     offsets, lengths = part.blocks["offset"].tolist(), part.blocks["length"].tolist()
-    return Fetch(part.key, [(offset, offset + length) for offset, length in zip(offsets, lengths, strict=True)])
+    ranges = [(offset, offset + length) for offset, length in zip(offsets, lengths, strict=True)]
+    if assembly is None or part.inlined is not None or sum(lengths) < PLACED:
+        return Fetch(part.key, ranges)
+    places = assembly.places(
+        part.source, part.blocks, rows=part.stored, from_row=part.from_row, to_row=part.to_row, at=part.at
+    )
+    return Fetch(part.key, ranges, places)
 
 
 def fetch_pieces(reader: Reader, wanted: Sequence[tuple[Fetch, bytes | None]]) -> list[list[Buffer]]:

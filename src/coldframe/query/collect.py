@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coldframe.format.dtypes import DType
 from coldframe.format.table import StringColumn
+from coldframe.memory import result_array
 from coldframe.parallel import map_jobs
 from coldframe.query.batch import Batch
 from coldframe.query.columns import MANY, Column, blank, empty, stack_strings, take_strings
@@ -59,9 +60,9 @@ def _arrays(dtypes: dict[int, DType], rows: int) -> dict[int, NDArray[Any]]:
     arrays: dict[int, NDArray[Any]] = {}
     for dtype, slots in together.items():
         if len(slots) > MANY:
-            arrays.update(zip(slots, np.empty((len(slots), rows), dtype=dtype.storage), strict=True))
+            arrays.update(zip(slots, result_array((len(slots), rows), dtype.storage), strict=True))
         else:
-            arrays.update((slot, np.empty(rows, dtype=dtype.storage)) for slot in slots)
+            arrays.update((slot, result_array(rows, dtype.storage)) for slot in slots)
     return arrays
 
 

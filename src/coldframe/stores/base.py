@@ -61,10 +61,21 @@ class Entry(NamedTuple):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """Byte ranges wanted from one object: `(start, stop)` pairs."""
+    """Byte ranges wanted from one object.
+
+    Attributes
+    ----------
+    key : str
+    ranges : sequence of (start, stop)
+    into : sequence of memoryview or None
+        For each range, writable memory of its length where its bytes are to be in the end, or None; empty: none has
+        any. A store that can put them there does, and answers with that memory. What is in it if the store answers
+        with other memory, or fails, is not defined.
+    """
 
     key: str
     ranges: Sequence[tuple[int, int]]
+    into: Sequence[memoryview | None] = ()
 
 
 class Swap(msgspec.Struct, frozen=True):

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 
 from coldframe.stores.base import Buffer
 from coldframe.stores.credentials.values import Credentials
+from coldframe.stores.object_direct import DirectReader
 from coldframe.stores.object_failures import Failure, Kind, understand
 from coldframe.stores.object_target import Target
 
 CREATE = "create"
 OVERWRITE = "overwrite"
 PAGE = 1000
+SIGNED_FOR = timedelta(minutes=15)
+"""As long as any request is good for, by the clock of a server that is ahead of ours or behind it."""
 
 Keyring = Callable[[], Credentials | None]
 
@@ -53,6 +56,10 @@ class Client(ABC):
     @abstractmethod
     def get_range(self, path: str, start: int, stop: int) -> Buffer:
         """Bytes of an object; fewer or none where it is shorter."""
+
+    def get_range_into(self, path: str, start: int, places: Sequence[memoryview]) -> bool:  # noqa: ARG002
+        """Read bytes of an object from `start` on into memory, one piece after the other; False: ask for the range."""
+        return False
 
     @abstractmethod
     def head(self, path: str) -> int:
@@ -93,6 +100,9 @@ class ObstoreClient(Client):
         self._keyring = keyring
         self._store = _open(target, keyring)
         self._single: Any = None  # deletes with one request for each object
+        self._direct: DirectReader | None = None
+        if target.kind == "s3" and not _is_express(target) and keyring() is not None:
+            self._direct = DirectReader(target, self._sign, self._errors)
         # The tag of an object is its ETag, but for Google, whose conditions are on generations.
         self._tag = "version" if target.kind == "gcs" else "e_tag"
 
@@ -117,6 +127,15 @@ class ObstoreClient(Client):
             if "non-partial response" in failure.message:  # allowed where the range covers the whole object
                 return memoryview(self.get(path).data)[start:stop]
             raise failure from None
+
+    def get_range_into(self, path: str, start: int, places: Sequence[memoryview]) -> bool:
+        """Read bytes of an object into memory, if it is a server of which that can be asked."""
+        return self._direct is not None and self._direct.read(path, start, places)
+
+    def _sign(self, path: str) -> str:
+        import obstore
+
+        return obstore.sign(self._store, "GET", path, SIGNED_FOR)
 
     def head(self, path: str) -> int:
         """An object's size."""
@@ -193,6 +212,11 @@ class ObstoreClient(Client):
         # obstore asks again at most every 100 ms.
         time.sleep(0.12)
 
+    def close(self) -> None:
+        """Let go of connections; obstore's end by themselves."""
+        if self._direct is not None:
+            self._direct.close()
+
 
 def _open(target: Target, keyring: Keyring, *, one_by_one: bool = False) -> Any:
     from obstore import store as stores
@@ -221,7 +245,7 @@ def _open(target: Target, keyring: Keyring, *, one_by_one: bool = False) -> Any:
         "virtual_hosted_style_request": target.virtual,
         "conditional_put": "etag",
         "disable_tagging": True,
-        "s3_express": target.bucket.endswith("--x-s3"),
+        "s3_express": _is_express(target),
         "skip_signature": False,
         "unsigned_payload": False,
         "disable_bulk_delete": one_by_one,
@@ -230,6 +254,10 @@ def _open(target: Target, keyring: Keyring, *, one_by_one: bool = False) -> Any:
     if keyring() is None:
         return make.S3Store(target.bucket, config={**config, "skip_signature": True}, **common)
     return make.S3Store(target.bucket, config=config, credential_provider=_provider(keyring), **common)
+
+
+def _is_express(target: Target) -> bool:
+    return target.bucket.endswith("--x-s3")
 
 
 def _s3_endpoint(target: Target) -> str:

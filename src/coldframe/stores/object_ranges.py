@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from coldframe.memory import scratch
 from coldframe.stores.base import Buffer
 
 # Reading this many unwanted bytes costs about as much as another request beside the others.
 GAP = 64 * 1024
 # A longer piece is fetched by several requests at once: one connection is slower than the network.
 PIECE = 8 * 1024 * 1024
+# From so many bytes on it is worth while to read a piece from the connection straight to where it belongs.
+DIRECT = 2 * 1024 * 1024
 
 
 class Piece(NamedTuple):
@@ -42,25 +45,60 @@ def plan(ranges: Sequence[tuple[int, int]], *, gap: int = GAP, piece: int = PIEC
     return pieces
 
 
-def cut(ranges: Sequence[tuple[int, int]], pieces: Sequence[Piece], data: Sequence[Buffer]) -> list[Buffer]:
+class Run(NamedTuple):
+    """Bytes of an object from `start` on, in one run of memory."""
+
+    start: int
+    data: Buffer
+
+
+def lay(piece: Piece, places: Sequence[Run]) -> list[Run]:
+    """Memory for all bytes of a piece, in their order: the places given for some, new memory for the others.
+
+    Examples
+    --------
+    >>> memory = memoryview(bytearray(10))
+    >>> [(run.start, len(run.data)) for run in lay(Piece(5, 25), [Run(0, memory), Run(12, memory)])]
+    [(5, 5), (10, 2), (12, 10), (22, 3)]
+    """
+    runs = []
+    at = piece.start
+    for start, place in sorted(places, key=lambda run: run.start):
+        first, last = max(start, piece.start), min(start + len(place), piece.stop)
+        if first < at or first >= last:
+            continue  # these bytes are elsewhere, or have their place already
+        if at < first:
+            runs.append(Run(at, scratch(first - at)))
+        runs.append(Run(first, memoryview(place)[first - start : last - start]))
+        at = last
+    if at < piece.stop:
+        runs.append(Run(at, scratch(piece.stop - at)))
+    return runs
+
+
+def cut(ranges: Sequence[tuple[int, int]], pieces: Sequence[Piece], found: Sequence[Sequence[Run]]) -> list[Buffer]:
     """The wanted ranges out of the fetched pieces; short where the object was.
 
     Examples
     --------
-    >>> [bytes(found) for found in cut([(1, 3), (2, 9)], [Piece(0, 4)], [b"abcd"])]
+    >>> [bytes(data) for data in cut([(1, 3), (2, 9)], [Piece(0, 4)], [[Run(0, b"abcd")]])]
     [b'bc', b'cd']
     """
-    return [_cut_one(start, stop, pieces, data) for start, stop in ranges]
+    return [_cut_one(start, stop, pieces, found) for start, stop in ranges]
 
 
-def _cut_one(start: int, stop: int, pieces: Sequence[Piece], data: Sequence[Buffer]) -> Buffer:
+def _cut_one(start: int, stop: int, pieces: Sequence[Piece], found: Sequence[Sequence[Run]]) -> Buffer:
     parts: list[Buffer] = []
-    for piece, found in zip(pieces, data, strict=True):
-        if piece.start < stop and start < piece.stop:
-            view = memoryview(found)[max(start - piece.start, 0) : stop - piece.start]
-            parts.append(view)
-            if piece.start + len(found) < min(stop, piece.stop):
-                break
+    for piece, runs in zip(pieces, found, strict=True):
+        if piece.start >= stop or start >= piece.stop:
+            continue
+        end = piece.start
+        for run in runs:
+            end = run.start + len(run.data)
+            if run.start < stop and start < end:
+                parts.append(memoryview(run.data)[max(start - run.start, 0) : stop - run.start])
+        if end < min(stop, piece.stop):
+            break
     if len(parts) == 1:
         return parts[0]
     return b"".join(parts)

@@ -24,7 +24,7 @@ from coldframe.stores.object_errors import Operation
 from coldframe.stores.object_failures import NEVER_SENT, Failure, Kind
 from coldframe.stores.object_listing import pages
 from coldframe.stores.object_paths import escape, listing_start, unescape
-from coldframe.stores.object_ranges import cut, plan
+from coldframe.stores.object_ranges import DIRECT, Piece, Run, cut, lay, plan
 from coldframe.stores.object_requests import Attempts, Requests
 from coldframe.stores.object_target import Kind as Protocol
 
@@ -124,20 +124,29 @@ class ObjectStore(Store):
 
     def fetch(self, wanted: Sequence[Fetch]) -> list[list[Buffer]]:
         ranges: dict[str, builtins.list[tuple[int, int]]] = {}
+        places: dict[str, builtins.list[Run]] = {}
         for fetch in wanted:
             ranges.setdefault(fetch.key, []).extend(fetch.ranges)
+            places.setdefault(fetch.key, []).extend(
+                Run(start, place) for (start, _), place in zip(fetch.ranges, fetch.into, strict=False) if place)
         plans = {key: plan(mine) for key, mine in ranges.items()}
-        jobs = [(key, piece.start, piece.stop) for key, pieces in plans.items() for piece in pieces]
-        data = iter(self._requests.workers.map(self._get_range, jobs))
+        jobs = [(key, piece, places[key]) for key, pieces in plans.items() for piece in pieces]
+        data = iter(self._requests.workers.map(self._get_piece, jobs))
         found = {key: [next(data) for _ in pieces] for key, pieces in plans.items()}
         return [cut(fetch.ranges, plans[fetch.key], found[fetch.key]) for fetch in wanted]
 
-    def _get_range(self, job: tuple[str, int, int]) -> Buffer:
-        key, start, stop = job
+    def _get_piece(self, job: tuple[str, Piece, builtins.list[Run]]) -> builtins.list[Run]:
+        key, piece, places = job
         path = self._path(key)
+        runs = lay(piece, places) if places and piece.stop - piece.start >= DIRECT else []
+
+        def attempt(client: Client) -> builtins.list[Run]:
+            if runs and client.get_range_into(path, piece.start, [memoryview(run.data) for run in runs]):
+                return runs
+            return [Run(piece.start, client.get_range(path, piece.start, piece.stop))]
+
         try:
-            return self._requests.persist(Operation.GET, path, lambda client: client.get_range(path, start, stop),
-                                          _MISSING)
+            return self._requests.persist(Operation.GET, path, attempt, _MISSING)
         except Failure as failure:
             raise self._missing(key, failure) from None
 

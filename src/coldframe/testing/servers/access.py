@@ -22,7 +22,7 @@ _CEPH_COPY = " s3:copy_obj verifying requester"
 _LINE = re.compile(r'"([A-Z]+) (.*) HTTP/[0-9.]+" (\d+) \S+(?: (\S+) "([^"]*)")?')
 
 _S3 = {
-    "GetObject": re.compile(r"GET /[^/?]+/[^?]+"),
+    "GetObject": re.compile(r"GET /[^/?]+/[^?]+(?:\?(?:&?X-Amz-[\w-]+=[^&]*)+)?"),  # the query may be its signature
     "HeadObject": re.compile(r"HEAD /[^/?]+/[^?]+"),
     "PutObject": re.compile(r"PUT /[^/?]+/[^?]+"),
     "DeleteObject": re.compile(r"DELETE /[^/?]+/[^?]+"),
