@@ -72,5 +72,6 @@ def test_what_was_freed_is_given_out_again():
             result_array(4_000_000, np.dtype("<f8")).fill(1)
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-    # 128 MB: 31,250 pages of 4 KiB, or 61 of 2 MiB, each time they come from the kernel.
-    assert min(faults() for _ in range(5)) < 10
+    # 128 MB: 31,250 pages of 4 KiB, or 61 of 2 MiB, each time they come from the kernel. What was kept for a tenth of a
+    # second goes back, which on a busy machine may happen in any try.
+    assert any(faults() < 10 for _ in range(50))
