@@ -21,7 +21,7 @@ from coldframe.format.checksums import Damage
 from coldframe.frames.metadata import decode_metadata, encode_metadata
 from coldframe.frames.refusals import short
 from coldframe.operations.arguments import parse_version
-from coldframe.stores.base import Conflict, Publication, Reader, Swap, UnknownOutcome
+from coldframe.stores.base import Conflict, Publication, Reader, Stored, Swap, UnknownOutcome
 
 ATTEMPTS = 100
 
@@ -113,7 +113,7 @@ def delete_snapshot(catalog: Catalog, name: str) -> None:
     catalog.store.delete([snapshot_key(name)])
     if catalog.store.atomic:
         # Without a grace period, what the snapshot held can go at once: its symbols' heads still list it as retired.
-        for symbol in symbols:
+        for symbol in _retiring(catalog, symbols):
             commit(catalog, symbol, _free_retired, operation="delete_snapshot")
 
 
@@ -127,6 +127,21 @@ def list_snapshots(catalog: Catalog, load_metadata: bool = True) -> dict[str, An
     if not load_metadata:
         return [each.name for each in found]
     return {each.name: decode_metadata(each.metadata) if each.metadata else None for each in found}
+
+
+def _retiring(catalog: Catalog, symbols: list[str]) -> list[str]:
+    """Those of some symbols whose heads list retired keys, or cannot be read: all are looked at in one view."""
+
+    def is_retiring(key: str, stored: Stored) -> bool:
+        try:
+            return bool(checked_head(key, stored.data).retired)
+        except Damage:
+            return True
+
+    keys = [head_key(symbol) for symbol in symbols]
+    with catalog.store.reading() as reader:
+        heads = zip(symbols, keys, reader.get_many(keys), strict=True)
+        return [symbol for symbol, key, stored in heads if stored is not None and is_retiring(key, stored)]
 
 
 def _free_retired(draft: Draft) -> None:
