@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -123,12 +124,20 @@ class TestFetch:
         with pytest.raises(DamagedDataException, match="'s'"):
             library.read("s")
 
-    def test_with_tls(self, ministack_tls, prefix, outcomes):
-        store = parse(ministack_tls.uri(path_prefix=prefix, CA_cert_path=ministack_tls.ca_bundle)).store("lib")
+    @pytest.mark.parametrize("verified", [True, False])
+    def test_with_tls(self, ministack_tls, prefix, outcomes, verified):
+        options = {"CA_cert_path": ministack_tls.ca_bundle} if verified else {"ssl": "false"}
+        with nullcontext() if verified else pytest.warns(UserWarning, match="not verified"):
+            store = parse(ministack_tls.uri(path_prefix=prefix, **options)).store("lib")
         store.put("d/a", DATA)
         [found] = store.fetch([Fetch("d/a", RANGES, memory())])
         assert outcomes == [True]
         assert [bytes(data) for data in found] == [DATA[start:stop] for start, stop in RANGES]
+
+    def test_a_certificate_is_verified(self, ministack_tls):
+        target = Target("s3", "b", endpoint=ministack_tls.endpoint)
+        sign = f"{ministack_tls.endpoint}/b/{{}}?signed".format
+        assert not DirectReader(target, sign, ()).read("k", 0, [memoryview(bytearray(2))])
 
     def test_of_production_servers(self, ceph_server, prefix, outcomes):
         store = parse(ceph_server.uri(path_prefix=prefix)).store("lib")
