@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,32 @@ def test_objects_of_their_own_that_repeat(rows, missing):
     same(strings.to_objects(column), objects)
 
 
-@pytest.mark.parametrize("odd", [1, True, 1.5, b"x", pd.NA, ["list"]])
+@pytest.mark.parametrize("distinct", [3, 20_000])
+def test_few_and_many_are_numbered_alike(distinct):
+    rng = np.random.default_rng(1)
+    numbers = np.sort(rng.integers(0, distinct, 600_000)) // 2 + rng.integers(0, distinct // 2, 600_000)
+    objects = array([f"value {i}" for i in numbers])
+    objects[299_000:301_000] = None
+    objects[:3] = [None, np.nan, "value first"]
+    column = strings.from_objects(objects, PLACE)
+    check(column)
+    codes, uniques = pd.factorize(objects)
+    assert column.values.to_pylist() == uniques.tolist()
+    assert (np.maximum(column.codes, -1) == codes).all()
+    assert column.codes[:3].tolist() == [NONE, NAN, 0]
+    assert (column.codes[299_000:301_000] == NONE).all()
+
+
+@pytest.mark.parametrize("bad", ["half of a pair: \ud800", np.str_("of another kind"), b"value 7", pd.NA, pd.NaT])
+@pytest.mark.parametrize("distinct", [100, 6_000])
+def test_one_of_many_that_cannot_be_stored(distinct, bad):
+    objects = array([f"value {i % distinct}" for i in range(100_000)])
+    objects[1234] = bad
+    with pytest.raises(ArcticException, match="1234"):
+        strings.from_objects(objects, PLACE)
+
+
+@pytest.mark.parametrize("odd", [1, True, 1.5, b"x", pd.NA, pd.NaT, Decimal("nan"), ["list"]])
 def test_one_value_among_objects_of_their_own_that_is_no_string(odd):
     objects = array([f"value {i % 100}" for i in range(5000)])
     objects[4321] = odd

@@ -26,6 +26,9 @@ _FLOATS = frozenset({float, np.float16, np.float32, np.float64})
 _NONE_TYPE = type(None)
 _PLAIN = frozenset({str, _NONE_TYPE}) | _FLOATS
 
+_TEXT = pa.large_string()
+_HASHED = 4096
+"""Up to so many distinct strings are found by hashing objects; of 16,000 that takes three times as long."""
 _GATHERED = 1 << 16
 """Rows gathered at a time: their places fit into a core's cache."""
 _SCATTERED = 1 << 17
@@ -85,25 +88,53 @@ def _coded(
 
 def _by_value(values: NDArray[Any], place: Place) -> StringColumn | None:
     """Strings of which each row is an object of its own, and yet often the same one; None where that is not so."""
-    part = values
-    if len(values) > SAMPLE:
-        part = np.concatenate([values[start : start + SAMPLE // 4] for start in spread(len(values))])
     try:
-        if not worth_numbering(len(values), len(part), len(pd.unique(part))):
+        expected = _expected(values)
+        if expected is None:
             return None
-        places, objects = pd.factorize(values)
+        distinct, codes, objects = _hashed(values, place) if expected <= _HASHED else _numbered(values, place)
     except TypeError:  # what has no hash is no string, and is refused where each is looked at
         return None
-    if set(map(type, objects)) != {str}:
+    if distinct is None or set(map(type, objects)) != {str}:
         return None
-    codes = places.astype(np.int32)
     lacking = np.flatnonzero(codes < 0)
     if len(lacking):
         gone: Any = values[lacking]
         if not set(map(type, gone)) <= _FLOATS | {_NONE_TYPE}:
             return None
         codes[lacking] = np.where(gone == None, NONE, NAN)  # noqa: E711 -- element by element
-    return StringColumn(_arrow(objects, values, place), codes)
+    return StringColumn(distinct, codes)
+
+
+def _expected(values: NDArray[Any]) -> int | None:
+    """How many distinct values a sample has; None where that shows that they hardly repeat, or are too many."""
+    part = values
+    if len(values) > SAMPLE:
+        part = np.concatenate([values[start : start + SAMPLE // 4] for start in spread(len(values))])
+    found = len(pd.unique(part))
+    return found if worth_numbering(len(values), len(part), found) else None
+
+
+_Numbered = tuple[Any, NDArray[np.int32], NDArray[Any]]
+"""Distinct strings (None: not all are strings), the number of each row's (-1: missing), and an object of each."""
+
+
+def _hashed(values: NDArray[Any], place: Place) -> _Numbered:
+    """Numbered by Python's hash and comparison of objects: quick as long as the objects found are in the cache."""
+    codes, objects = pd.factorize(values)
+    strings = _arrow(objects, values, place) if set(map(type, objects)) == {str} else None
+    return strings, codes.astype(np.int32), objects
+
+
+def _numbered(values: NDArray[Any], place: Place) -> _Numbered:
+    """Numbered by Arrow, which copies strings as it finds them. It would take bytes for text."""
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":
+        return None, np.empty(0, dtype=np.int32), values[:0]
+    numbered = _arrow(values, values, place, pa.dictionary(pa.int32(), _TEXT))
+    codes = numbered.indices.fill_null(NONE).to_numpy(zero_copy_only=False)
+    present: Any = np.flatnonzero(codes >= 0) if numbered.null_count else slice(None)
+    first = _first_rows(codes[present], len(numbered.dictionary))
+    return numbered.dictionary, np.array(codes), values[present][first]
 
 
 def _plain(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
@@ -126,9 +157,9 @@ def _plain(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeInde
     return StringColumn(pc.fill_null(strings, ""), None, missing)
 
 
-def _arrow(strings: Any, values: NDArray[Any], place: Place) -> Any:
+def _arrow(strings: Any, values: NDArray[Any], place: Place, kind: pa.DataType = _TEXT) -> Any:
     try:
-        return pa.array(strings, pa.large_string(), from_pandas=True)
+        return pa.array(strings, kind, from_pandas=True)
     except (UnicodeEncodeError, pa.ArrowException, TypeError):
         _refuse(values, place)
 
