@@ -50,6 +50,7 @@ _ANSWERS = {
     "expired": (400, "Bad Request", "ExpiredToken", "The provided token has expired."),
 }
 _HEAD_END = b"\r\n\r\n"
+_PIECE = 1 << 16
 
 
 @dataclass
@@ -231,8 +232,11 @@ class FaultProxy:
             damaged = bytearray(content)
             damaged[len(content) // 2] ^= 0x55
             content = bytes(damaged)
-        client.sendall(answer)
-        client.sendall(content)
+        if len(content) <= _PIECE:
+            client.sendall(answer + content)
+        else:
+            client.sendall(answer)
+            client.sendall(content)
         return b"connection: close" not in answer.lower()
 
 
@@ -242,6 +246,8 @@ class _Stream:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._rest = bytearray()
+        # Memory for what comes, once for the connection: a proxy should take time, but no processor time.
+        self._came = memoryview(bytearray(_PIECE))
 
     def head(self) -> bytes:
         """The next message's head with its empty line; nothing at the end."""
@@ -250,7 +256,7 @@ class _Stream:
                 return b""
         return self._take(end + len(_HEAD_END))
 
-    def body(self, head: bytes, *, answer_to: str) -> bytes:
+    def body(self, head: bytes, *, answer_to: str) -> bytes | bytearray:
         """The body that follows a head, as it is on the wire; `answer_to` is the request's method, if an answer."""
         lowered = head.lower()
         if answer_to:
@@ -264,11 +270,20 @@ class _Stream:
             return self._exactly(int(length[1]))
         return self._until_end() if answer_to else b""
 
-    def _exactly(self, size: int) -> bytes:
-        while len(self._rest) < size:
-            if not self._more():
-                raise ConnectionResetError
-        return self._take(size)
+    def _exactly(self, size: int) -> bytes | bytearray:
+        if len(self._rest) >= size:
+            return self._take(size)
+        whole = bytearray(size)
+        at = len(self._rest)
+        whole[:at] = self._rest
+        self._rest.clear()
+        with memoryview(whole) as view:
+            while at < size:
+                count = self._connection.recv_into(view[at:])
+                if not count:
+                    raise ConnectionResetError
+                at += count
+        return whole
 
     def _chunks(self) -> bytes:
         found = b""
@@ -287,9 +302,9 @@ class _Stream:
         return self._take(len(self._rest))
 
     def _more(self) -> bool:
-        piece = self._connection.recv(1 << 18)
-        self._rest += piece
-        return bool(piece)
+        count = self._connection.recv_into(self._came)
+        self._rest += self._came[:count]
+        return count > 0
 
     def _take(self, size: int) -> bytes:
         found = bytes(self._rest[:size])
@@ -305,7 +320,7 @@ class _Link:
         self._connection: socket.socket | None = None
         self._stream: _Stream | None = None
 
-    def ask(self, head: bytes, body: bytes, method: str) -> tuple[bytes, bytes]:
+    def ask(self, head: bytes, body: bytes | bytearray, method: str) -> tuple[bytes, bytes | bytearray]:
         fresh = self._connection is None
         try:
             return self._ask(head, body, method)
@@ -315,7 +330,7 @@ class _Link:
                 raise
         return self._ask(head, body, method)
 
-    def _ask(self, head: bytes, body: bytes, method: str) -> tuple[bytes, bytes]:
+    def _ask(self, head: bytes, body: bytes | bytearray, method: str) -> tuple[bytes, bytes | bytearray]:
         if self._connection is None or self._stream is None:
             self._connection = socket.create_connection(self._address, 30)
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
