@@ -35,8 +35,7 @@ class Answering(ABC):
 
     def __init__(self) -> None:
         handler = type("Handler", (_Handler,), {"service": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
         serve = {"poll_interval": 0.05}
@@ -58,6 +57,12 @@ class Answering(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Clients connect many times at once; what finds the queue full is sent again after one second, and after three.
+    request_queue_size = 512
 
 
 class _Handler(BaseHTTPRequestHandler):
