@@ -92,18 +92,19 @@ def _by_value(values: NDArray[Any], place: Place) -> StringColumn | None:
         expected = _expected(values)
         if expected is None:
             return None
-        distinct, codes, objects = _hashed(values, place) if expected <= _HASHED else _numbered(values, place)
+        places, objects = pd.factorize(values) if expected <= _HASHED else _numbered(values, place)
     except TypeError:  # what has no hash is no string, and is refused where each is looked at
         return None
-    if distinct is None or set(map(type, objects)) != {str}:
+    if set(map(type, objects)) != {str}:
         return None
+    codes = places.astype(np.int32)
     lacking = np.flatnonzero(codes < 0)
     if len(lacking):
         gone: Any = values[lacking]
         if not set(map(type, gone)) <= _FLOATS | {_NONE_TYPE}:
             return None
         codes[lacking] = np.where(gone == None, NONE, NAN)  # noqa: E711 -- element by element
-    return StringColumn(distinct, codes)
+    return StringColumn(_arrow(objects, values, place), codes)
 
 
 def _expected(values: NDArray[Any]) -> int | None:
@@ -115,26 +116,14 @@ def _expected(values: NDArray[Any]) -> int | None:
     return found if worth_numbering(len(values), len(part), found) else None
 
 
-_Numbered = tuple[Any, NDArray[np.int32], NDArray[Any]]
-"""Distinct strings (None: not all are strings), the number of each row's (-1: missing), and an object of each."""
-
-
-def _hashed(values: NDArray[Any], place: Place) -> _Numbered:
-    """Numbered by Python's hash and comparison of objects: quick as long as the objects found are in the cache."""
-    codes, objects = pd.factorize(values)
-    strings = _arrow(objects, values, place) if set(map(type, objects)) == {str} else None
-    return strings, codes.astype(np.int32), objects
-
-
-def _numbered(values: NDArray[Any], place: Place) -> _Numbered:
-    """Numbered by Arrow, which copies strings as it finds them. It would take bytes for text."""
-    if pd.api.types.infer_dtype(values, skipna=True) != "string":
-        return None, np.empty(0, dtype=np.int32), values[:0]
+def _numbered(values: NDArray[Any], place: Place) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """As pandas' `factorize`, by Arrow, which copies strings as it finds them; nothing where not all are strings."""
+    if pd.api.types.infer_dtype(values, skipna=True) != "string":  # Arrow would take bytes for text
+        return np.empty(0, dtype=np.int32), values[:0]
     numbered = _arrow(values, values, place, pa.dictionary(pa.int32(), _TEXT))
     codes = numbered.indices.fill_null(NONE).to_numpy(zero_copy_only=False)
     present: Any = np.flatnonzero(codes >= 0) if numbered.null_count else slice(None)
-    first = _first_rows(codes[present], len(numbered.dictionary))
-    return numbered.dictionary, np.array(codes), values[present][first]
+    return codes, values[present][_first_rows(codes[present], len(numbered.dictionary))]
 
 
 def _plain(values: NDArray[Any], place: Place) -> StringColumn | pd.DatetimeIndex:
