@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-LARGE = 1024 * 1024
+_LARGE = 1024 * 1024
 """What is smaller comes from free lists in either way."""
 KEPT = 5.0
 """So many seconds after the last such array was freed the system gets back what nobody has asked for since."""
@@ -38,7 +38,7 @@ def result_array(shape: int | tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[
     (2, 500000)
     """
     size = dtype.itemsize * (math.prod(shape) if isinstance(shape, tuple) else shape)
-    if size < LARGE:
+    if size < _LARGE:
         return np.empty(shape, dtype)
     import pyarrow as pa
 

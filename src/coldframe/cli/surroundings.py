@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from coldframe.cli.findings import Row, failed, passed, unknown
 from coldframe.exceptions import ArcticException
-from coldframe.stores.object_region import headers_of, tls_context
+from coldframe.stores.object_region import headers_of
 from coldframe.stores.object_storage import ObjectStorage
 from coldframe.stores.object_target import Target, Trust
-from coldframe.stores.tls import certificates_file
+from coldframe.stores.tls import certificates_file, tls_context
 
 SECONDS = 5.0
 SKEW = 60.0

@@ -11,15 +11,15 @@ from __future__ import annotations
 import http.client
 import logging
 import selectors
-import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from coldframe.stores.object_target import Target
-from coldframe.stores.tls import certificates_file
+from coldframe.stores.tls import tls_context
 
 _log = logging.getLogger("coldframe.s3")
 
@@ -46,8 +46,8 @@ class DirectReader:
         self._sign = sign
         self._expected: tuple[type[BaseException], ...] = (*expected, OSError, http.client.HTTPException)
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
-        self._context: ssl.SSLContext | None = None
         self._not_before = 0.0
+        self._context = cache(partial(tls_context, target.trust))
         scheme = target.address().partition("://")[0]
         self._behind_proxy = scheme in urllib.request.getproxies()
 
@@ -102,20 +102,11 @@ class DirectReader:
             connection.close()
         timeout = self._target.connect_timeout  # for each answer of the server, too
         if secure:
-            connection = http.client.HTTPSConnection(host, timeout=timeout, context=self._secure())
+            connection = http.client.HTTPSConnection(host, timeout=timeout, context=self._context())
         else:
             connection = http.client.HTTPConnection(host, timeout=timeout)
         connection.connect()
         return connection
-
-    def _secure(self) -> ssl.SSLContext:
-        if self._context is None:
-            context = ssl.create_default_context(cafile=str(certificates_file(self._target.trust) or "") or None)
-            if not self._target.trust.verify:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            self._context = context
-        return self._context
 
 
 def _check(response: http.client.HTTPResponse, wanted: int) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import ssl
 import urllib.error
 import urllib.request
 from dataclasses import replace
 from email.message import Message
 
-from coldframe.stores.object_target import Target, Trust
+from coldframe.stores.object_target import Target
+from coldframe.stores.tls import tls_context
 
 SECONDS = 5.0
 
@@ -40,17 +39,6 @@ def located(target: Target) -> Target:
     if target.kind != "s3" or target.region:
         return target
     return replace(target, region=bucket_region(target) or "us-east-1")
-
-
-def tls_context(trust: Trust) -> ssl.SSLContext:
-    """What Python's own TLS needs to accept the same certificates."""
-    context = ssl.create_default_context(cadata=trust.authorities or None)
-    with contextlib.suppress(ssl.SSLError):
-        context.load_default_certs()
-    if not trust.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class _Staying(urllib.request.HTTPRedirectHandler):

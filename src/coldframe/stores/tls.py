@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import ssl
 import tempfile
@@ -82,6 +83,17 @@ def certificates_file(trusted: Trust, *, besides: str = "") -> str | bool:
         parts += [text for folder in folders.split(os.pathsep) for text in _certificates_in(Path(folder))]
         _made[key] = made = _temporary("\n".join(parts))
     return made
+
+
+def tls_context(trust: Trust) -> ssl.SSLContext:
+    """What Python's own TLS needs to accept the same certificates."""
+    context = ssl.create_default_context(cadata=trust.authorities or None)
+    with contextlib.suppress(ssl.SSLError):
+        context.load_default_certs()
+    if not trust.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 _BUNDLES = (
