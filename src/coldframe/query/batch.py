@@ -136,7 +136,11 @@ class Batch:
             self.cut(first, first + count)
             return
         self._slots = {slot: column.take(rows) for slot, column in self._slots.items()}
-        self._chosen = rows + self._start if self._chosen is None else self._chosen[rows]
+        if self._chosen is not None:
+            rows = self._chosen[rows]
+        elif self._start:
+            rows += self._start
+        self._chosen = rows
         self.rows = count
 
     def run(self, step: Step, live: frozenset[int]) -> None:

@@ -110,7 +110,9 @@ class Lazy(Column):
 
     def take(self, rows: Rows) -> Column:
         """The given rows."""
-        return Column(self.dtype, self.numbers.take(rows).view(self.dtype.storage))
+        taken = np.empty(len(rows), self.dtype.storage)
+        self.numbers.put(rows, taken)
+        return Column(self.dtype, taken)
 
     def rows(self, start: int, stop: int) -> Column:
         """The rows from `start` to `stop`."""
@@ -121,7 +123,7 @@ class Lazy(Column):
         if rows is None:
             self.numbers.write(target)
         else:
-            target[:] = self.numbers.take(rows).view(self.dtype.storage)
+            self.numbers.put(rows, target)
 
 
 def missing_strings(column: StringColumn) -> NDArray[Any]:

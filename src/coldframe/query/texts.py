@@ -50,10 +50,6 @@ class Predicate:
             return np.zeros(len(column), dtype=np.bool_)
         return passed.take(column.codes, mode="wrap")
 
-    def any(self, values: pa.Array) -> bool:
-        """Whether any value of a dictionary passes."""
-        return bool(self._passed(values).any())
-
     def _passed(self, values: pa.Array) -> NDArray[Any]:
         known = self._known
         if known is not None and known[0] is values:

@@ -64,9 +64,9 @@ class Quotients:
     def __getitem__(self, where: slice) -> Quotients:
         return Quotients(self.whole[where], self.scale)
 
-    def take(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The floats at some positions."""
-        return self.whole.take(rows, mode="clip") / self.scale
+    def put(self, rows: NDArray[np.intp], target: NDArray[Any]) -> None:
+        """Write the floats at some positions into memory for them."""
+        np.divide(self.whole.take(rows, mode="clip"), self.scale, out=target)
 
     def write(self, target: NDArray[Any]) -> None:
         """Write the floats into memory for them."""

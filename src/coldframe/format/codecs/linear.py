@@ -77,10 +77,11 @@ class Steps:
             return min(max(position, 0), self.rows)
         return np.clip(position, 0, self.rows).astype(np.intp)
 
-    def take(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-        """The numbers at some positions."""
-        numbers = np.multiply(rows, self.step, dtype=np.int64)
-        return np.add(numbers, self.start, out=numbers)
+    def put(self, rows: NDArray[np.intp], target: NDArray[Any]) -> None:
+        """Write the numbers at some positions into contiguous memory of an eight-byte type."""
+        numbers = target.view("<i8")
+        np.multiply(rows, self.step, out=numbers)
+        np.add(numbers, self.start, out=numbers)
 
     def write(self, target: NDArray[Any]) -> None:
         """Write the numbers into contiguous memory of an eight-byte type."""
