@@ -53,7 +53,12 @@ def cut(lib: Library) -> list[int]:
     (0, 0, 4),
 ])
 def test_how_much_longer_slices_become(encoded, held, times):
-    assert times_longer(encoded, held, PACKED) == times
+    assert times_longer(encoded, held, 8, Limits(packed=PACKED)) == times
+
+
+@pytest.mark.parametrize(("slices", "times"), [(1, 1), (47, 1), (48, 2), (95, 2), (96, 4), (10_000, LONGEST)])
+def test_enough_slices_are_left_for_all_cores(slices, times):
+    assert times_longer(100, 100, slices, Limits(packed=PACKED, slices=24)) == times
 
 
 def test_rows_that_pack_make_longer_slices_after_the_first():
@@ -108,10 +113,19 @@ def test_groups_of_columns_stay_as_they_are():
     assert cut(lib) == [10_000] * 4 + [5_000]
 
 
-def test_only_a_distant_store_wants_it():
-    assert ObjectStore.limits.packed == 1024 * 1024
+def test_a_near_store_wants_it_only_where_many_slices_are_left():
+    lib = make()
+    lib._catalog.store.limits = Limits(packed=PACKED, slices=4)
+    lib.write("s", packing(79_000))
+    assert cut(lib) == [10_000] * 7 + [9_000]
+    lib.write("s", packing(85_000))
+    assert cut(lib) == [10_000, *[20_000] * 3, 15_000]
+
+
+def test_what_stores_want():
+    assert (ObjectStore.limits.packed, ObjectStore.limits.slices) == (1024 * 1024, 0)
+    assert (LmdbStore.limits.packed, LmdbStore.limits.slices) == (1024 * 1024, 24)
     assert not MemoryStore.limits.packed
-    assert not LmdbStore.limits.packed
     lib = make(packed=0)
     lib.write("s", packing(45_000))
     assert cut(lib) == [10_000] * 4 + [5_000]

@@ -21,7 +21,7 @@ from coldframe.format.segments import BLOCK, EncodedSegment, Encoder
 from coldframe.format.table import StringColumn, Table
 from coldframe.frames.evolve import index_values, is_timeseries
 from coldframe.parallel import stream_jobs
-from coldframe.stores.base import Buffer
+from coldframe.stores.base import Buffer, Limits
 
 T = TypeVar("T")
 
@@ -125,7 +125,9 @@ def encode(
     step, begin = rows_per_segment, 0
     done = _trial(catalog, encoder, table, rows_per_segment)
     if done is not None:
-        step *= times_longer(len(done.data), size * done.rows // table.rows, catalog.store.limits.packed)
+        step *= times_longer(
+            len(done.data), size * done.rows // table.rows, table.rows // done.rows, catalog.store.limits
+        )
         begin = done.rows
         builder.add_slice(0, begin, 1)
     for start in range(begin, table.rows, step):
@@ -156,20 +158,27 @@ def _trial(catalog: Catalog, encoder: Encoder, table: Table, rows: int) -> Encod
     Only where the store wants it, the library's `rows_per_segment` is the default, and a longer slice would still be
     one segment.
     """
-    if not catalog.store.limits.packed or rows != DEFAULT_ROWS or table.rows <= 2 * rows:
+    limits = catalog.store.limits
+    if not limits.packed or rows != DEFAULT_ROWS or table.rows <= 2 * rows * max(limits.slices, 1):
         return None
     groups = encoder.groups(LONGEST * rows)
     return encoder.encode(0, rows, *groups[0]) if len(groups) == 1 else None
 
 
-def times_longer(encoded: int, held: int, packed: int) -> int:
+def times_longer(encoded: int, held: int, slices: int, limits: Limits) -> int:
     """How many times as many rows the slices after the first get: a power of two.
 
-    `encoded` and `held` are the first one's bytes in the store and in memory, `packed` what the store aims at. Only
-    powers of two: a table that is written again is to be cut where it was, because deduplication compares slices.
+    `encoded` and `held` are the first one's bytes in the store and in memory, `slices` are as many as there would be
+    without this. Only powers of two: a table that is written again is to be cut where it was, because deduplication
+    compares slices.
     """
     times = 1
-    while 2 * times <= LONGEST and 2 * times * encoded <= packed and 2 * times * held <= HELD:
+    while (
+        2 * times <= LONGEST
+        and 2 * times * encoded <= limits.packed
+        and 2 * times * held <= HELD
+        and 2 * times * limits.slices <= slices
+    ):
         times *= 2
     return times
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coldframe.query.columns import Column, absent
+from coldframe.query.bound import Bound
+from coldframe.query.columns import Column, absent, distinct_strings, repeated_string
 from coldframe.query.source import Source
 from coldframe.query.steps import Between, Compute, Keep, Step
 
@@ -148,13 +149,29 @@ class Batch:
         if isinstance(step, Keep):
             mask = step.bound.condition()(self)
             self.forget(live)
+            known = self._one_string(step.bound)
             self.keep(mask)
+            self._slots.update((slot, repeated_string(column, code, self.rows)) for slot, column, code in known)
         elif isinstance(step, Between):
             self._between(step, live)
         elif isinstance(step, Compute):
             column = step.bound.column(self)
             self._slots[step.slot] = column
             self.forget(live)
+
+    def _one_string(self, bound: Bound) -> list[tuple[int, Column, int]]:
+        """Let go of the columns of which a condition leaves one string only, for their rows need not be gathered.
+
+        Each with its slot and the string's code.
+        """
+        known = []
+        for slot, predicate in bound.passed:
+            column = self._slots.get(slot)
+            values = None if column is None else distinct_strings(column)
+            code = None if values is None else predicate.only(values)
+            if code is not None:
+                known.append((slot, self._slots.pop(slot), code))
+        return known
 
     def _between(self, step: Between, live: frozenset[int]) -> None:
         times = self.column(step.slot).data

@@ -44,10 +44,12 @@ class Bound:
     values : Callable, optional
         For everything else: a column of a batch.
     constant : Literal or None
+    passed : tuple of (int, Predicate)
+        For conditions: slots of strings, and a test that they have passed wherever the condition holds.
     node : ExpressionNode
     """
 
-    __slots__ = ("constant", "dtype", "mask", "node", "slots", "values")
+    __slots__ = ("constant", "dtype", "mask", "node", "passed", "slots", "values")
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class Bound:
         values: Callable[[Values], Column] | None = None,
         mask: Callable[[Values], Mask] | None = None,
         constant: Literal | None = None,
+        passed: tuple[tuple[int, texts.Predicate], ...] = (),
     ) -> None:
         self.node = node
         self.dtype = dtype
@@ -65,6 +68,7 @@ class Bound:
         self.values = values
         self.mask = mask
         self.constant = constant
+        self.passed = passed
 
     def column(self, batch: Values) -> Column:
         """The values for each row of a batch."""
@@ -167,4 +171,5 @@ def text_mask(node: ExpressionNode, operand: Bound, predicate: texts.Predicate, 
             found = ~found
         return found if column.valid is None else found & column.valid
 
-    return Bound(node, BOOL, operand.slots, mask=mask)
+    tested = operand.slots if operand.node.op == "COLUMN" and not negated else ()
+    return Bound(node, BOOL, operand.slots, mask=mask, passed=tuple((slot, predicate) for slot in tested))

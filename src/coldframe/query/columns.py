@@ -126,6 +126,17 @@ class Lazy(Column):
             self.numbers.put(rows, target)
 
 
+def distinct_strings(column: Column) -> pa.Array | None:
+    """The values behind the codes of a column of strings; None where there are no codes."""
+    return None if column.dtype.fixed or column.data.codes is None else column.data.values
+
+
+def repeated_string(column: Column, code: int, rows: int) -> Column:
+    """As many rows of the string that a code means in a column."""
+    codes = np.full(rows, code, dtype=column.data.codes.dtype)
+    return Column(column.dtype, StringColumn(column.data.values, codes))
+
+
 def missing_strings(column: StringColumn) -> NDArray[Any]:
     """Where a string is None or NaN."""
     if column.codes is not None:

@@ -163,7 +163,9 @@ def _bind_logical(node: ExpressionNode, scope: Scope, what: str) -> Bound:
     for one, other in ((left, right), (right, left)):
         if one.constant is not None:
             return _simplified(node, other, truth=bool(one.constant.value))
-    return Bound(node, BOOL, left.slots | right.slots, mask=_LOGICAL[node.op](left.condition(), right.condition()))
+    mask = _LOGICAL[node.op](left.condition(), right.condition())
+    passed = left.passed + right.passed if node.op == "AND" else ()
+    return Bound(node, BOOL, left.slots | right.slots, mask=mask, passed=passed)
 
 
 def _simplified(node: ExpressionNode, operand: Bound, *, truth: bool) -> Bound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,14 @@ _COMPARE = {
 }
 
 
+class _Passed(NamedTuple):
+    """What a test says of a dictionary's values: of each code, and the codes of those that pass."""
+
+    values: pa.Array
+    of_code: NDArray[np.bool_]
+    hits: NDArray[np.intp]
+
+
 class Predicate:
     """A test of strings. What it says of a dictionary is kept, for the slices of one write share theirs."""
 
@@ -34,30 +42,34 @@ class Predicate:
 
     def __init__(self, test: Callable[[pa.Array], pa.Array]) -> None:
         self.test = test
-        self._known: tuple[pa.Array, NDArray[Any]] | None = None
+        self._known: _Passed | None = None
 
     def mask(self, column: StringColumn) -> Mask:
         """Where a string is present and passes."""
         if column.codes is None:
             mask: Mask = self.test(column.values).to_numpy(zero_copy_only=False)
             return mask if column.missing is None else mask & (column.missing == 0)
+        only = self.only(column.values)
+        if only is not None:
+            return cast("Mask", column.codes == only)
         passed = self._passed(column.values)
-        hits = np.flatnonzero(passed[:-2])
-        if len(hits) == 1:
-            # A number of Python's: one of numpy's would widen all codes first.
-            return cast("Mask", column.codes == int(hits[0]))
-        if not len(hits):
+        if not len(passed.hits):
             return np.zeros(len(column), dtype=np.bool_)
-        return passed.take(column.codes, mode="wrap")
+        return passed.of_code.take(column.codes, mode="wrap")
 
-    def _passed(self, values: pa.Array) -> NDArray[Any]:
+    def only(self, values: pa.Array) -> int | None:
+        """The code of the one value of a dictionary that passes; None if it is not one."""
+        hits = self._passed(values).hits
+        # A number of Python's: one of numpy's would widen the codes that are compared with it.
+        return int(hits[0]) if len(hits) == 1 else None
+
+    def _passed(self, values: pa.Array) -> _Passed:
         known = self._known
-        if known is not None and known[0] is values:
-            return known[1]
-        # Two more for the codes of missing values, which count from the end.
-        passed = np.append(self.test(values).to_numpy(zero_copy_only=False).astype(np.bool_), [False, False])
-        self._known = (values, passed)
-        return passed
+        if known is None or known.values is not values:
+            # Two more for the codes of missing values, which count from the end.
+            of_code = np.append(self.test(values).to_numpy(zero_copy_only=False).astype(np.bool_), [False, False])
+            known = self._known = _Passed(values, of_code, np.flatnonzero(of_code))
+        return known
 
 
 def comparison(op: str, text: str) -> Predicate:

@@ -123,14 +123,17 @@ class Limits(msgspec.Struct, frozen=True):
     segment : int
         Aimed-at size of a segment in bytes.
     packed : int
-        Where the rows of a slice pack into fewer bytes than this, slices get more rows: each object costs a request.
-        0: as many rows as the library says, however few bytes they are.
+        Where the rows of a slice pack into fewer bytes than this, slices get more rows: each costs a request, or turns
+        of the threads that decode it. 0: as many rows as the library says, however few bytes they are.
+    slices : int
+        But only where at least so many slices are left, so that all cores have some to work on.
     """
 
     inline_piece: int = 16 * 1024
     head: int = 128 * 1024
     segment: int = 8 * 1024 * 1024
     packed: int = 0
+    slices: int = 0
 
 
 class Reader(ABC):

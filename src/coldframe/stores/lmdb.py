@@ -66,7 +66,9 @@ class LmdbStore(Store):
         Need not exist yet.
     """
 
-    limits = Limits(inline_piece=16 * 1024, head=64 * 1024, segment=8 * 1024 * 1024)
+    limits = Limits(
+        inline_piece=16 * 1024, head=64 * 1024, segment=8 * 1024 * 1024, packed=1024 * 1024, slices=24
+    )
     grace = 0.0
     atomic = True
 
