@@ -75,3 +75,14 @@ def test_what_was_freed_is_given_out_again():
     # 128 MB: 31,250 pages of 4 KiB, or 61 of 2 MiB, each time they come from the kernel. What was kept for a tenth of a
     # second goes back, which on a busy machine may happen in any try.
     assert any(faults() < 10 for _ in range(50))
+
+
+def test_many_arrays_that_are_freed_wake_a_thread_once():
+    keeper = memory._Keeper()
+    keeper._started = True  # nobody takes what is put
+    for _ in range(100):
+        keeper.watch(np.empty(1))
+    assert keeper._woken.qsize() == 1
+    keeper._asleep = True
+    keeper.watch(np.empty(1))
+    assert keeper._woken.qsize() == 2

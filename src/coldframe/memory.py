@@ -11,6 +11,7 @@ import math
 import os
 import queue
 import threading
+import time
 import weakref
 from typing import Any, cast
 
@@ -58,7 +59,11 @@ def bytes_of(values: NDArray[Any]) -> memoryview:
 
 
 class _Keeper:
-    """Lets the allocator give back what it has kept: by itself it would do so when it is next asked for memory."""
+    """Lets the allocator give back what it has kept: by itself it would do so when it is next asked for memory.
+
+    A thread waits until nothing has been freed for a while. It is not woken for each array: it would take the GIL just
+    when the next read wants it.
+    """
 
     def __init__(self) -> None:
         self.renew()
@@ -68,8 +73,10 @@ class _Keeper:
     def renew(self) -> None:
         # A forked child has none of its parent's threads, and the lock may have been held by one of them.
         self._lock = threading.Lock()
-        self._freed: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started = False
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._asleep = True
+        self._freed_at = 0.0
 
     def watch(self, memory: Any) -> None:
         """Notice when some memory is freed."""
@@ -78,23 +85,29 @@ class _Keeper:
                 if not self._started:
                     self._started = True
                     threading.Thread(
-                        target=self._wait, args=(self._freed,), name="coldframe-memory", daemon=True
+                        target=self._wait, args=(self._woken,), name="coldframe-memory", daemon=True
                     ).start()
-        # Whatever thread frees it, perhaps amid something else: putting into such a queue is safe even then.
-        weakref.finalize(memory, self._freed.put, None).atexit = False
+        weakref.finalize(memory, self._note).atexit = False
 
-    def _wait(self, freed: queue.SimpleQueue[None]) -> None:
+    def _note(self) -> None:
+        # Whatever thread frees memory, perhaps amid something else: putting into such a queue is safe even then.
+        self._freed_at = time.monotonic()
+        if self._asleep:
+            self._asleep = False
+            self._woken.put(None)
+
+    def _wait(self, woken: queue.SimpleQueue[None]) -> None:
         import pyarrow as pa
 
         pool = pa.default_memory_pool()
         _used = pa.allocate_buffer(64)  # the allocator does nothing for a thread that has never asked it for memory
         while True:
-            freed.get()
-            try:
-                while True:
-                    freed.get(timeout=KEPT)
-            except queue.Empty:
-                pool.release_unused()
+            woken.get()
+            while (left := self._freed_at + KEPT - time.monotonic()) > 0:
+                time.sleep(left)
+            # What is freed from here on wakes this thread again.
+            self._asleep = True
+            pool.release_unused()
 
 
 _keeper = _Keeper()
