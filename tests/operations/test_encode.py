@@ -124,7 +124,7 @@ def test_a_near_store_wants_it_only_where_many_slices_are_left():
 
 def test_what_stores_want():
     assert (ObjectStore.limits.packed, ObjectStore.limits.slices) == (1024 * 1024, 0)
-    assert (LmdbStore.limits.packed, LmdbStore.limits.slices) == (1024 * 1024, 24)
+    assert (LmdbStore.limits.packed, LmdbStore.limits.slices) == (512 * 1024, 24)
     assert not MemoryStore.limits.packed
     lib = make(packed=0)
     lib.write("s", packing(45_000))

@@ -1,4 +1,4 @@
-"""Loading rows: Python objects made while other columns are decoded are those made afterwards."""
+"""Loading rows: the same, whenever Python objects are made, and whichever threads decode which blocks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from coldframe.operations import rows
 from coldframe.stores.memory import MemoryStore
 
 
-@pytest.fixture(autouse=True)
-def _several_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=[1, rows.PACKED], ids=["blocks apart", "segments whole"])
+def _several_cores(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr(parallel, "cores", lambda: 3)
     monkeypatch.setattr(parallel, "_pool", None)
     monkeypatch.setattr(rows, "PARALLEL", 0)
+    monkeypatch.setattr(rows, "PACKED", request.param)
+    monkeypatch.setattr(rows, "_packed_numbers", lambda parts: sum(len(part.blocks) for part in parts))
 
 
 def answers(lib: Library, ask: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
@@ -99,3 +101,36 @@ def test_the_strings_of_a_dictionary_are_made_once(monkeypatch: pytest.MonkeyPat
     lib.write("s", frame)
     lib.read("s")
     assert made == [1_500]
+
+
+def test_a_slice_without_any_wanted_column() -> None:
+    lib = small_library(dynamic_schema=True)
+    lib.write("s", pd.DataFrame({"a": [1.5, 2.5]}))
+    lib.append("s", pd.DataFrame({"b": [3.5, 4.5]}, index=pd.RangeIndex(2, 4)))
+    assert lib.read("s", columns=["b"]).data["b"].tolist()[2:] == [3.5, 4.5]
+    assert lib.read("s", columns=["b"]).data["b"].isna().tolist() == [True, True, False, False]
+
+
+def test_many_packed_numbers_are_shared_out_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # by the true sizes
+    jobs: list[tuple[int, bool]] = []
+    true = rows.map_jobs
+
+    def noting(work: Any, parts: Any, *, inline: bool = False, meanwhile: Any = None) -> Any:
+        jobs.append((len(parts), inline))
+        return true(work, parts, inline=inline, meanwhile=meanwhile)
+
+    monkeypatch.setattr(rows, "map_jobs", noting)
+    lib = library(MemoryStore(grace=0.0))
+    random = np.random.default_rng(1)
+    count = 90_000
+    packing = pd.DataFrame({name: random.integers(0, 100, count) for name in "abcd"})
+    for name, frame, wanted in [
+        ("packing", packing, (4, False)),
+        ("fewer columns", packing[["a", "b"]], (1, True)),
+        ("not packing", pd.DataFrame(random.standard_normal((count, 4))), (1, True)),
+    ]:
+        lib.write(name, frame)
+        jobs.clear()
+        pd.testing.assert_frame_equal(lib.read(name).data, frame)
+        assert jobs == [wanted], name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain, compress
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.assembly import Assembly, Dictionaries
 from coldframe.format.checksums import Damage
+from coldframe.format.codecs import ids
 from coldframe.format.codecs.linear import Numbers
 from coldframe.format.columns import decode_column
 from coldframe.format.schema import Schema
@@ -29,6 +31,8 @@ PARALLEL = 1024 * 1024
 """Fewer encoded bytes than this are decoded in the calling thread,"""
 SHARED_PARTS = 4
 """and fewer segments than this: waking a second thread costs as much as it saves."""
+PACKED = 256 * 1024
+"""But not so many packed numbers: unpacking them takes half a millisecond. Of few segments each block is then a job."""
 WAVE = 32 * 1024 * 1024
 """At most about this many encoded bytes are held at once,"""
 DISTANT_WAVE = 128 * 1024 * 1024
@@ -57,7 +61,8 @@ class Part(msgspec.Struct):
     def only(self, chosen: NDArray[np.bool_]) -> Part:
         """The same with some of its blocks."""
         blocks = self.blocks[chosen]
-        return msgspec.structs.replace(self, blocks=blocks, payloads=[], size=int(blocks["length"].sum()))
+        payloads = list(compress(self.payloads, chosen))
+        return msgspec.structs.replace(self, blocks=blocks, payloads=payloads, size=int(blocks["length"].sum()))
 
 
 def load(
@@ -104,10 +109,10 @@ def load_slices(
     for wave in _waves(parts, WAVE):
         fetch_parts(reader, wave, assembly)
         dictionaries.fetch(wave)
-        small = len(wave) < SHARED_PARTS or sum(part.size for part in wave) < PARALLEL
-        map_jobs(partial(decode_part, assembly, dictionaries), wave, inline=small, meanwhile=meanwhile)
+        jobs = _shared_out(wave)
+        map_jobs(partial(decode_part, assembly, dictionaries), jobs, inline=_is_little(wave), meanwhile=meanwhile)
         meanwhile = None
-        for part in wave:
+        for part in chain(wave, jobs):
             part.payloads = []
     return assembly.finish()
 
@@ -251,6 +256,35 @@ def place_of(version: Version, identifier: bytes) -> tuple[str, bytes | None]:
     """The key of the object that a segment is in, and its bytes where that is the head."""
     inlined = version.contents.pieces.inlined(identifier)
     return data_key(version.symbol, identifier) if inlined is None else head_key(version.symbol), inlined
+
+
+def _is_little(parts: list[Part]) -> bool:
+    """Whether parts are decoded in the calling thread, because others would come too late to save time."""
+    if _packed_numbers(parts) >= PACKED:
+        return False
+    return len(parts) < SHARED_PARTS or sum(part.size for part in parts) < PARALLEL
+
+
+def _shared_out(parts: list[Part]) -> list[Part]:
+    """The same blocks as more parts, where they are a few large ones."""
+    if len(parts) >= SHARED_PARTS or _packed_numbers(parts) < PACKED:
+        return parts
+    return [piece for part in parts for piece in _by_block(part)]
+
+
+def _by_block(part: Part) -> list[Part]:
+    """A part for each block; one without blocks stays, for it tells that its rows are there all the same."""
+    numbers = np.arange(len(part.blocks))
+    return [part.only(numbers == number) for number in numbers] if len(numbers) > 1 else [part]
+
+
+def _packed_numbers(parts: list[Part]) -> int:
+    """How many numbers and codes of these parts have to be unpacked."""
+    count = 0
+    for part in parts:
+        packed = ~np.isin(part.blocks["codec"], (ids.RAW, ids.CONSTANT, ids.LINEAR, ids.BITS))
+        count += part.stored * int(part.blocks["count"][packed].sum())
+    return count
 
 
 def _waves(parts: list[Part], most: int) -> list[list[Part]]:

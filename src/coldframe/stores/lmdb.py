@@ -67,7 +67,7 @@ class LmdbStore(Store):
     """
 
     limits = Limits(
-        inline_piece=16 * 1024, head=64 * 1024, segment=8 * 1024 * 1024, packed=1024 * 1024, slices=24
+        inline_piece=16 * 1024, head=64 * 1024, segment=8 * 1024 * 1024, packed=512 * 1024, slices=24
     )
     grace = 0.0
     atomic = True
