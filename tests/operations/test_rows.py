@@ -11,10 +11,16 @@ import pandas as pd
 import pytest
 from tests.operations.states import SMALL, canonical, library
 from tests.query import random_frames
+from tests.query.random_queries import queries
 
 from coldframe import parallel
+from coldframe.exceptions import ArcticException
 from coldframe.library import Library
+from coldframe.operations import query as operations_query
 from coldframe.operations import rows
+from coldframe.query import collect
+from coldframe.query.builder import QueryBuilder
+from coldframe.query.expressions import col
 from coldframe.stores.memory import MemoryStore
 
 
@@ -32,7 +38,11 @@ def answers(lib: Library, ask: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[An
     found = []
     for least in (sys.maxsize, 1):
         monkeypatch.setattr(rows, "MANY_OBJECTS", least)
-        found.append(canonical(ask(lib)))
+        monkeypatch.setattr(operations_query, "MANY_OBJECTS", least)
+        try:
+            found.append(canonical(ask(lib)))
+        except ArcticException as error:
+            found.append(type(error).__name__)
     return found[0], found[1]
 
 
@@ -134,3 +144,44 @@ def test_many_packed_numbers_are_shared_out_by_block(monkeypatch: pytest.MonkeyP
         jobs.clear()
         pd.testing.assert_frame_equal(lib.read(name).data, frame)
         assert jobs == [wanted], name
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_query(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "_SMALL", 0)
+    random = Random(seed)
+    frame = random_frames.frame(random)
+    lib = small_library()
+    lib.write("s", frame, validate_index=False)
+    for _ in range(4):
+        query = queries(random, frame)
+        late, early = answers(lib, lambda lib, query=query: lib.read("s", query_builder=query).data, monkeypatch)
+        assert early == late, query
+
+
+def test_objects_of_a_query_are_made_while_numbers_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect, "_SMALL", 0)
+    monkeypatch.setattr(operations_query, "MANY_OBJECTS", 1)
+    made: list[int] = []
+    true = operations_query.to_objects
+
+    def noting(column: Any) -> Any:
+        made.append(len(column))
+        return true(column)
+
+    monkeypatch.setattr(operations_query, "to_objects", noting)
+    texts = pd.Series(["a", "b", None, np.nan] * 5, dtype=object)
+    frame = pd.DataFrame({"s": texts, "t": texts[::-1].reset_index(drop=True), "i": np.arange(20)})
+    lib = small_library()
+    lib.write("s", frame)
+    for query, wanted, calls in [
+        (QueryBuilder()[col("s") == "a"], frame[texts == "a"], [5]),
+        (QueryBuilder()[col("s") != "a"], frame[texts != "a"], [15]),
+        (QueryBuilder()[(col("s") == "a") | (col("t") == "a")], frame[(texts == "a") | (frame["t"] == "a")], [10, 10]),
+        (QueryBuilder()[col("s") == "a"].drop("s"), frame[texts == "a"][["t", "i"]], []),
+        (QueryBuilder()[col("i") > 3], frame[frame["i"] > 3], []),
+    ]:
+        made.clear()
+        found = lib.read("s", query_builder=query).data
+        assert canonical(found) == canonical(wanted.reset_index(drop=True)), query
+        assert made == calls, query

@@ -63,7 +63,7 @@ def columns_of_objects(schema: Schema) -> list[int]:
     for dtype, (start, stop) in zip(schema.types, pairwise(schema.bounds.tolist()), strict=True):
         if dtype.kind == "string" and meta.kind != "pickled":
             places = schema.order[start:stop].tolist()
-            found += [start + at for at, place in enumerate(places) if _as_objects(meta.flavour(place))]
+            found += [start + at for at, place in enumerate(places) if as_objects(meta.flavour(place))]
     return found
 
 
@@ -169,7 +169,7 @@ def _string_array(column: StringColumn, flavour: int) -> Any:
     return dtype.__from_arrow__(strings.to_arrow(column))
 
 
-def _as_objects(flavour: int) -> bool:
+def as_objects(flavour: int) -> bool:
     """Whether strings of this flavour are Python objects in pandas, or made of them."""
     return flavour == STR_PYTHON or _string_type(flavour) is None
 

@@ -16,14 +16,16 @@ from coldframe.catalog.damage import damaged
 from coldframe.catalog.versions import Version
 from coldframe.exceptions import ArcticException, ErrorCode, InternalException
 from coldframe.format.checksums import Damage
-from coldframe.format.table import Table
+from coldframe.format.table import StringColumn, Table
 from coldframe.frames.arrow_out import record_batch
 from coldframe.frames.meta import frame_meta, is_timeseries
 from coldframe.frames.pandas_out import denormalize
+from coldframe.frames.strings import to_objects
 from coldframe.operations.ahead import ahead
 from coldframe.operations.batches import attempt_each, several
 from coldframe.operations.read import Wanted, result_of, rows_wanted, wanted_each
 from coldframe.operations.results import Loaded, ReadItem
+from coldframe.operations.rows import MANY_OBJECTS
 from coldframe.operations.slice_columns import Fetched
 from coldframe.operations.source import Key, StoredSource, Waves
 from coldframe.operations.versions import checked_resolve, with_reader, with_version
@@ -162,7 +164,14 @@ def read_in_pieces(
 
 def _run(reader: Reader, version: Version, wanted: Wanted, query: Sequence[Clause]) -> Table:
     source, plan = _planned(reader, version, wanted, query)
-    return run(plan, source)
+    shown = plan.stages[-1].exit.object_slots
+
+    def make_objects(slot: int, column: StringColumn) -> None:
+        # Making an object needs the GIL, and unpacking numbers does not.
+        if slot in shown and len(column) >= MANY_OBJECTS:
+            column.objects = to_objects(column)
+
+    return run(plan, source, make_objects)
 
 
 def _planned(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,10 +27,20 @@ def alone(values: int) -> bool:
     return values <= _SMALL or threading.current_thread().name.startswith("coldframe")
 
 
+Ready = Callable[[int, StringColumn], None]
+"""What is told of a column of strings, by its slot, that is complete while others are still being gathered."""
+
+
 def collect(
-    batches: list[Batch], steps: list[tuple[Step, frozenset[int]]], slots: list[tuple[int, Any]]
+    batches: list[Batch],
+    steps: list[tuple[Step, frozenset[int]]],
+    slots: list[tuple[int, Any]],
+    ready: Ready | None = None,
 ) -> tuple[list[Column], int]:
-    """The columns in `slots` (with their types) of all batches after some last steps that keep every row."""
+    """The columns in `slots` (with their types) of all batches after some last steps that keep every row.
+
+    `ready` is called in this thread while others gather.
+    """
     rows = sum(batch.rows for batch in batches)
     if not rows:
         return [empty(dtype) for _, dtype in slots], 0
@@ -48,7 +60,10 @@ def collect(
         gather(*job)
         batch.forget(frozenset())
 
-    map_jobs(work, jobs, inline=alone(rows * len(slots)))
+    meanwhile = None
+    if ready is not None and gathering.take_complete(batches):
+        meanwhile = partial(gathering.tell, ready)
+    map_jobs(work, jobs, inline=alone(rows * len(slots)), meanwhile=meanwhile)
     return gathering.finish(), rows
 
 
@@ -78,11 +93,29 @@ class _Gathering:
             slot: [None] * batches for slot, dtype in distinct.items() if not dtype.fixed
         }
         self._valid: dict[int, list[tuple[int, NDArray[Any]]]] = {slot: [] for slot in distinct}
+        self._complete: list[int] = []
+
+    def take_complete(self, batches: list[Batch]) -> bool:
+        """Take the columns of strings of which all batches have the rows that are left; whether there are any."""
+        for slot in self._strings:
+            if all(batch.has(slot) and batch.column(slot).valid is None for batch in batches):
+                self._strings[slot] = [batch.column(slot).data for batch in batches]
+                self._complete.append(slot)
+        return bool(self._complete)
+
+    def tell(self, ready: Ready) -> None:
+        """Tell of the columns that were complete."""
+        for slot in self._complete:
+            column = self._data(slot)
+            ready(slot, column)
+            self._strings[slot] = [column]
 
     def add(self, number: int, batch: Batch, at: int) -> None:
         """The rows of a batch, from row `at` of the result."""
         stored = []
         for slot in self._valid:
+            if slot in self._complete:
+                continue
             if batch.has(slot):
                 self._put(slot, number, batch.column(slot), at, None)
             else:

@@ -14,7 +14,7 @@ from coldframe.exceptions import UnsortedDataException
 from coldframe.format.table import Table
 from coldframe.parallel import cores, map_jobs, stream_jobs
 from coldframe.query.batch import Batch
-from coldframe.query.collect import alone, collect
+from coldframe.query.collect import Ready, alone, collect
 from coldframe.query.columns import Column
 from coldframe.query.group import Stream, group
 from coldframe.query.layout import renumbered
@@ -33,7 +33,7 @@ _HANDED = 1 << 18
 """Rows that a worker is given at a time, where what it makes of them is streamed."""
 
 
-def run(plan: Plan, source: Source) -> Table:
+def run(plan: Plan, source: Source, ready: Ready | None = None) -> Table:
     """The rows that a plan makes of a source.
 
     Parameters
@@ -41,6 +41,8 @@ def run(plan: Plan, source: Source) -> Table:
     plan : Plan
         Made for the source's schema.
     source : Source
+    ready : Callable, optional
+        Is told of columns of strings, by their slot, that are complete while others are still being gathered.
     """
     for stage in plan.stages[:-1]:
         columns, rows = _run_stage(stage, source)
@@ -48,7 +50,7 @@ def run(plan: Plan, source: Source) -> Table:
         ordered = source.ordered if stage.reducer is None else isinstance(stage.reducer, Bucket) or None
         source = TableSource(table, ordered=ordered, symbol=source.symbol)
     stage = plan.stages[-1]
-    columns, rows = _run_stage(stage, source)
+    columns, rows = _run_stage(stage, source, ready)
     return stage.exit.table(columns, rows)
 
 
@@ -119,7 +121,7 @@ def _overlaps(step: Between, statistics: Statistics) -> NDArray[Any]:
     return cast("NDArray[Any]", inside | ~statistics.known)
 
 
-def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
+def _run_stage(stage: Stage, source: Source, ready: Ready | None = None) -> tuple[list[Column], int]:
     _check_order(stage, source)
     keep_freed()
     steps = _with_live(stage)
@@ -147,12 +149,17 @@ def _run_stage(stage: Stage, source: Source) -> tuple[list[Column], int]:
             return resample(stream, reducer, ordered=source.ordered)
     fields = [(field.slot, field.dtype) for field in stage.exit.fields]
     if reducer is None:
-        return _gather(stage, source, batches, steps, fields)
+        return _gather(stage, source, batches, steps, fields, ready)
     return _reorder(stage, *_gather(stage, source, batches, steps, _with_keys(stage, fields)))
 
 
 def _gather(
-    stage: Stage, source: Source, batches: list[Batch], steps: Live, fields: list[tuple[int, Any]]
+    stage: Stage,
+    source: Source,
+    batches: list[Batch],
+    steps: Live,
+    fields: list[tuple[int, Any]],
+    ready: Ready | None = None,
 ) -> tuple[list[Column], int]:
     """Do the steps, and gather the rows that are left."""
     inline = alone(sum(batch.rows for batch in batches))
@@ -161,7 +168,7 @@ def _gather(
         batches = _filter(source, batches, steps[: last + 1], inline=inline)
     reads = _reads(steps[last + 1 :])
     _announce(source, batches, reads, stage.live - reads)
-    return collect(batches, steps[last + 1 :], fields)
+    return collect(batches, steps[last + 1 :], fields, ready)
 
 
 def _with_keys(stage: Stage, fields: list[tuple[int, Any]]) -> list[tuple[int, Any]]:

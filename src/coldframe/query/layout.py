@@ -12,6 +12,7 @@ from coldframe.format.schema import Name, Schema
 from coldframe.format.table import Table
 from coldframe.frames.meta import OBJECT, STR, FrameMeta, encode_meta, frame_meta
 from coldframe.frames.pandas_compat import str_is_default
+from coldframe.frames.pandas_out import as_objects
 from coldframe.query.columns import Column, table_of
 from coldframe.query.missing import settled
 from coldframe.query.scope import Field, Scope
@@ -55,6 +56,12 @@ class Layout:
     def slots(self) -> frozenset[int]:
         """The slots of all columns."""
         return frozenset(field.slot for field in self.fields)
+
+    @property
+    def object_slots(self) -> frozenset[int]:
+        """The slots of the columns of strings that pandas gets as Python objects."""
+        strings = [field for field in self.fields if field.dtype.kind == "string"]
+        return frozenset(field.slot for field in strings if as_objects(field.flavour))
 
     def with_data(self, data: Iterable[Field]) -> Layout:
         """The same index with other columns."""
