@@ -185,3 +185,13 @@ def test_objects_of_a_query_are_made_while_numbers_are_gathered(monkeypatch: pyt
         found = lib.read("s", query_builder=query).data
         assert canonical(found) == canonical(wanted.reset_index(drop=True)), query
         assert made == calls, query
+
+
+def test_a_copy_of_a_column_has_objects_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations_query, "MANY_OBJECTS", 1)
+    lib = library(MemoryStore(grace=0.0))
+    lib.write("s", pd.DataFrame({"s": pd.Series(["a", "b"] * 9, dtype=object)}))
+    found = lib.read("s", query_builder=QueryBuilder()[col("s") == "a"].apply("t", col("s"))).data
+    found.loc[3, "t"] = "changed"
+    assert set(found["s"]) == {"a"}
+    assert not np.shares_memory(found["s"].to_numpy(), found["t"].to_numpy())

@@ -109,8 +109,8 @@ def load_slices(
     for wave in _waves(parts, WAVE):
         fetch_parts(reader, wave, assembly)
         dictionaries.fetch(wave)
-        jobs = _shared_out(wave)
-        map_jobs(partial(decode_part, assembly, dictionaries), jobs, inline=_is_little(wave), meanwhile=meanwhile)
+        jobs, little = _jobs(wave)
+        map_jobs(partial(decode_part, assembly, dictionaries), jobs, inline=little, meanwhile=meanwhile)
         meanwhile = None
         for part in chain(wave, jobs):
             part.payloads = []
@@ -258,18 +258,13 @@ def place_of(version: Version, identifier: bytes) -> tuple[str, bytes | None]:
     return data_key(version.symbol, identifier) if inlined is None else head_key(version.symbol), inlined
 
 
-def _is_little(parts: list[Part]) -> bool:
-    """Whether parts are decoded in the calling thread, because others would come too late to save time."""
-    if _packed_numbers(parts) >= PACKED:
-        return False
-    return len(parts) < SHARED_PARTS or sum(part.size for part in parts) < PARALLEL
-
-
-def _shared_out(parts: list[Part]) -> list[Part]:
-    """The same blocks as more parts, where they are a few large ones."""
-    if len(parts) >= SHARED_PARTS or _packed_numbers(parts) < PACKED:
-        return parts
-    return [piece for part in parts for piece in _by_block(part)]
+def _jobs(parts: list[Part]) -> tuple[list[Part], bool]:
+    """The parts as jobs, and whether the calling thread does them all, because others would come too late to help."""
+    if _packed_numbers(parts) < PACKED:
+        return parts, len(parts) < SHARED_PARTS or sum(part.size for part in parts) < PARALLEL
+    if len(parts) >= SHARED_PARTS:
+        return parts, False
+    return [piece for part in parts for piece in _by_block(part)], False
 
 
 def _by_block(part: Part) -> list[Part]:
@@ -279,7 +274,9 @@ def _by_block(part: Part) -> list[Part]:
 
 
 def _packed_numbers(parts: list[Part]) -> int:
-    """How many numbers and codes of these parts have to be unpacked."""
+    """How many numbers and codes of these parts have to be unpacked, unless they are few in any case."""
+    if sum(part.stored * part.source.width for part in parts) < PACKED:
+        return 0
     count = 0
     for part in parts:
         packed = ~np.isin(part.blocks["codec"], (ids.RAW, ids.CONSTANT, ids.LINEAR, ids.BITS))

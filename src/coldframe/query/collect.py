@@ -106,7 +106,9 @@ class _Gathering:
     def tell(self, ready: Ready) -> None:
         """Tell of the columns that were complete."""
         for slot in self._complete:
-            column = self._data(slot)
+            rows = self._data(slot)
+            # What is made of these rows is this column's alone, even if another one is a copy of it.
+            column = StringColumn(rows.values, rows.codes, rows.missing)
             ready(slot, column)
             self._strings[slot] = [column]
 
