@@ -123,7 +123,7 @@ class LibraryOptions(msgspec.Struct, kw_only=True):
         Whether a write stores again what the previous version already holds, or refers to it.
     rows_per_segment : int, default 100_000
         Rows in one object. 0 means the default, with which an object store keeps up to four times as many rows in one
-        object where they take little space.
+        object where they take little space, and LMDB does so in symbols of 4,800,000 rows and more.
     columns_per_segment : int, default 127
         Columns in one object. 0 means the default.
     encoding_version : EncodingVersion, optional

@@ -58,6 +58,7 @@ def test_the_two_are_told_apart():
     assert QueryBuilder()[col("s").str.contains("a")] != QueryBuilder()[col("s").regex_match("a")]
     assert str(col("s").regex_match("a")) == '(Column["s"] REGEX_MATCH Regex(a))'
 
+
 WORDS = pd.Series(["a", "b", None, "ab", np.nan, "b", "", "a"] * 40, dtype=object)
 WORDS_KEPT = {
     "equal": (col("s") == "b", lambda s, i: s == "b"),

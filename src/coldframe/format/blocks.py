@@ -44,6 +44,15 @@ _LENGTH = Struct("<Q")
 _NAT = np.iinfo(np.int64).min
 
 
+_NOT_PACKED = (ids.RAW, ids.CONSTANT, ids.LINEAR)
+
+
+def packed(blocks: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of some blocks (records of BLOCK) take unpacking: what others hold is there as it is, or counted."""
+    found: NDArray[np.bool_] = ~np.isin(blocks["codec"], _NOT_PACKED)
+    return found
+
+
 class Statistics(NamedTuple):
     """What a block's record says about its values."""
 

@@ -159,7 +159,9 @@ def _trial(catalog: Catalog, encoder: Encoder, table: Table, rows: int) -> Encod
     one segment.
     """
     limits = catalog.store.limits
-    if not limits.packed or rows != DEFAULT_ROWS or table.rows <= 2 * rows * max(limits.slices, 1):
+    if not limits.packed or rows != DEFAULT_ROWS or table.rows <= 2 * rows:
+        return None
+    if times_longer(0, 0, table.rows // rows, limits) < 2:
         return None
     groups = encoder.groups(LONGEST * rows)
     return encoder.encode(0, rows, *groups[0]) if len(groups) == 1 else None

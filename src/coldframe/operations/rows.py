@@ -16,8 +16,8 @@ from coldframe.catalog.keys import data_key, head_key
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
 from coldframe.format.assembly import Assembly, Dictionaries
+from coldframe.format.blocks import packed
 from coldframe.format.checksums import Damage
-from coldframe.format.codecs import ids
 from coldframe.format.codecs.linear import Numbers
 from coldframe.format.columns import decode_column
 from coldframe.format.schema import Schema
@@ -277,11 +277,7 @@ def _packed_numbers(parts: list[Part]) -> int:
     """How many numbers and codes of these parts have to be unpacked, unless they are few in any case."""
     if sum(part.stored * part.source.width for part in parts) < PACKED:
         return 0
-    count = 0
-    for part in parts:
-        packed = ~np.isin(part.blocks["codec"], (ids.RAW, ids.CONSTANT, ids.LINEAR, ids.BITS))
-        count += part.stored * int(part.blocks["count"][packed].sum())
-    return count
+    return sum(part.stored * int(part.blocks["count"][packed(part.blocks)].sum()) for part in parts)
 
 
 def _waves(parts: list[Part], most: int) -> list[list[Part]]:

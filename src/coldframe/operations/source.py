@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from coldframe.catalog.records import ASCENDING, UNKNOWN
 from coldframe.catalog.slices import Slices
 from coldframe.catalog.versions import Version
-from coldframe.format.codecs import ids
+from coldframe.format.blocks import packed
 from coldframe.format.schema import Schema
 from coldframe.operations.batches import several
 from coldframe.operations.rows import WAVE
@@ -177,8 +177,8 @@ class StoredSource:
         blocks = self.slices.blocks
         first = blocks["first"].astype(np.intp)
         holding = np.searchsorted(stored, first + blocks["count"]) > np.searchsorted(stored, first)
-        packed = ~np.isin(blocks["codec"][holding], (ids.RAW, ids.CONSTANT, ids.LINEAR))
-        return 2 * int(np.count_nonzero(packed)) > len(packed)
+        taking = packed(blocks[holding])
+        return 2 * int(np.count_nonzero(taking)) > len(taking)
 
     def stored_bytes(self, slices: NDArray[np.intp], columns: NDArray[np.intp]) -> int:
         """The encoded bytes of some columns of some slices."""

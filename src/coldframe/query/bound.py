@@ -171,5 +171,6 @@ def text_mask(node: ExpressionNode, operand: Bound, predicate: texts.Predicate, 
             found = ~found
         return found if column.valid is None else found & column.valid
 
-    tested = operand.slots if operand.node.op == "COLUMN" and not negated else ()
-    return Bound(node, BOOL, operand.slots, mask=mask, passed=tuple((slot, predicate) for slot in tested))
+    tested = operand.node.op == "COLUMN" and not negated
+    passed = tuple((slot, predicate) for slot in operand.slots) if tested else ()
+    return Bound(node, BOOL, operand.slots, mask=mask, passed=passed)

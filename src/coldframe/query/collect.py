@@ -18,6 +18,8 @@ from coldframe.query.batch import Batch
 from coldframe.query.columns import MANY, Column, blank, empty, stack_strings, take_strings
 from coldframe.query.steps import Step
 
+Ready = Callable[[int, StringColumn], None]
+"""What is told of a column of strings, by its slot, that is complete while others are still being gathered."""
 _SMALL = 1 << 15
 """So many values are worked on in the calling thread: handing them over would take longer."""
 
@@ -25,10 +27,6 @@ _SMALL = 1 << 15
 def alone(values: int) -> bool:
     """Whether to work in the calling thread: for few values, and in a worker, which must not wait for workers."""
     return values <= _SMALL or threading.current_thread().name.startswith("coldframe")
-
-
-Ready = Callable[[int, StringColumn], None]
-"""What is told of a column of strings, by its slot, that is complete while others are still being gathered."""
 
 
 def collect(
